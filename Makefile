@@ -1,0 +1,56 @@
+# `make` lists what there is. Everything runs in .venv, which is made on first use and again when versions change.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DESK ?= desks/demo
+PORT ?= 8080
+DATA ?= ../shared/data
+export DATA
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_OFFLINE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check format bench bench-spine clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make .venv and install everything (the other commands do this by themselves)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@echo "Setting up .venv (some minutes on the first run)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[eval,dev]'
+	@touch $@
+
+run: $(READY) ## Build the demo desk on the first run and serve it on 127.0.0.1:8080, with a key to try it
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/firstline serve $(DESK) --port $(PORT) --with-key
+
+demo: $(READY) ## Print three suggestions: a draft, a handoff, a no-reply
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@for ticket in draft handoff no_reply; do \
+	  echo; $(BIN)/firstline suggest $(DESK) --ticket desks/demo/tickets/$$ticket.json || exit $$?; done
+
+test: check ## Lint, types, import contracts, then all tests
+	@$(BIN)/pytest
+
+check: $(READY) ## Lint, types and import contracts only
+	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+bench: bench-spine ## Run every bench; results go to var/bench
+
+bench-spine: $(READY) ## Demo desk: share of drafts, handoffs, start-up and process times against their bars
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.spine $(DESK)
+
+clean: ## Remove what was made: .venv, var and caches
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

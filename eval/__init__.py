@@ -1,0 +1,1 @@
+"""How well it decides: cases, measurements, runs. Reads files and calls the engine; never the service."""

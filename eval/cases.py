@@ -1,0 +1,78 @@
+"""Evaluation cases: a ticket and what is expected of it."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from eval.errors import CaseError
+from triage.desk_files import read_json_lines
+from triage.drafting.handoff import HANDOFF_RULES
+from triage.errors import DeskFileError
+from triage.message_kind import Kind
+from triage.taxonomy import Taxonomy
+from triage.tickets import Ticket, WireModel
+
+#: Reasons that are planned for and not built yet may be expected; nothing is scored on them.
+PLANNED_REASONS = frozenset(
+    "angry_customer vip_requester out_of_scope conflicting_articles account_specific repeat_contact "
+    "several_questions_unanswered hostile_instructions attachment_needed".split()
+)
+
+
+class Case(WireModel):
+    """One case. `expect` holds only what a careful person could fix; a metric counts the cases that carry its key."""
+
+    id: str = Field(min_length=1)
+    ticket: Ticket
+    expect: dict[str, Any]
+    slice: dict[str, str] = {}
+
+
+def load_cases(path: Path, taxonomy: Taxonomy, articles: Collection[str]) -> list[Case]:
+    """Read and check cases; raise `CaseError` naming the line for anything that the desk does not know."""
+    cases: list[Case] = []
+    seen: set[str] = set()
+    try:
+        for line, value in read_json_lines(path):
+            case = _case(path, line, value)
+            if case.id in seen:
+                raise CaseError(path, line, f"the id {case.id!r} stands twice", "give one of them another id")
+            seen.add(case.id)
+            _check_expectations(path, line, case.expect, taxonomy, articles)
+            cases.append(case)
+    except DeskFileError as error:
+        raise CaseError(error.path, error.line, error.problem, error.remedy) from error
+    if not cases:
+        raise CaseError(path, None, "there is no case in the file", "write one JSON object per line")
+    return cases
+
+
+def _case(path: Path, line: int, value: dict[str, Any]) -> Case:
+    try:
+        return Case.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise CaseError(path, line, f"{where}: {fault['msg']}", "correct the case") from error
+
+
+def _check_expectations(
+    path: Path, line: int, expect: dict[str, Any], taxonomy: Taxonomy, articles: Collection[str]
+) -> None:
+    known = {"articles", "answerable", "handoff", "handoff_reasons", "kind", "reply"}
+    for key, value in expect.items():
+        if key in taxonomy.fields:
+            if problem := taxonomy.problem_with(key, str(value)):
+                raise CaseError(path, line, f"expects {problem[0]}", problem[1])
+        elif key not in known:
+            raise CaseError(path, line, f"expects an unknown field {key!r}", f"use {sorted(known)} or a field")
+    for article in expect.get("articles", []):
+        if article not in articles:
+            raise CaseError(path, line, f"expects an unknown article {article!r}", "name a published article's id")
+    for reason in expect.get("handoff_reasons", []):
+        if reason not in HANDOFF_RULES and reason not in PLANNED_REASONS:
+            raise CaseError(path, line, f"expects an unknown reason {reason!r}", f"use one of {sorted(HANDOFF_RULES)}")
+    if expect.get("kind", "request") not in Kind.__args__:  # type: ignore[attr-defined]
+        raise CaseError(path, line, f"expects an unknown kind {expect['kind']!r}", f"use one of {Kind.__args__}")  # type: ignore[attr-defined]

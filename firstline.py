@@ -1,0 +1,227 @@
+"""The command line. One short function per command; what is heavy is imported inside it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from models.protocols import Progress
+    from triage.tickets import Ticket
+
+app = typer.Typer(
+    help="Firstline reads help-desk tickets: category, priority and team, a grounded draft, or a reasoned handoff.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="API keys of a served desk.", no_args_is_help=True)
+eval_app = typer.Typer(help="Measure how well a desk decides.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+app.add_typer(eval_app, name="eval")
+
+MAX_TICKET_BYTES = 1_000_000  # as in triage.ticket_files, which would be slow to import here
+
+DeskFolder = Annotated[Path, typer.Argument(help="The desk folder, such as desks/demo.")]
+Var = Annotated[Path, typer.Option(envvar="FIRSTLINE_VAR", help="Where generations and databases are kept.")]
+DatabaseUrl = Annotated[str | None, typer.Option(help="SQLAlchemy URL. [default: VAR/firstline.db]")]
+
+
+@app.command(epilog="Example: firstline build desks/demo")
+def build(
+    desk: DeskFolder,
+    var: Var = Path("var"),
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing where a sound generation exists.")
+    ] = False,
+) -> None:
+    """Train, calibrate and index a desk; publish a generation and say how good it is."""
+    from datetime import UTC, datetime
+
+    from triage.assembly import encoder_for_build, generations_of, is_built
+    from triage.build import build_generation
+    from triage.desk_files import read_desk
+
+    if if_missing and is_built(desk, var):
+        return
+    checked = read_desk(desk)
+    with progress_bars() as progress:
+        progress("load encoder", 0, 1)
+        encoder = encoder_for_build(checked, var)
+        progress("load encoder", 1, 1)
+        generations = generations_of(checked.rules.settings, var)
+        report = build_generation(checked, encoder, generations, datetime.now(UTC), progress)
+    from triage.build_report import print_report
+
+    print_report(report)
+
+
+@app.command(
+    epilog='Example: firstline suggest desks/demo --subject "Cannot log in" --body "New phone, no codes" --json'
+)
+def suggest(
+    desk: DeskFolder,
+    subject: Annotated[str | None, typer.Option(help="The ticket's subject.")] = None,
+    body: Annotated[str | None, typer.Option(help="The ticket's body.")] = None,
+    ticket: Annotated[str | None, typer.Option(help="A JSON file with one ticket, or - for standard input.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the Suggestion as JSON.")] = False,
+    var: Var = Path("var"),
+) -> None:
+    """Print one suggestion: a draft, a handoff with its reasons, or why no reply is needed."""
+    import uuid
+    from datetime import UTC, datetime
+
+    from triage.assembly import build_engine, changed_rules
+
+    asked = read_ticket(subject, body, ticket)
+    engine = build_engine(desk, var, on_refused=warn)
+    for name in changed_rules(desk, var):
+        warn(f"{desk / name} has changed since the build; run `firstline build {desk}` to use it")
+    suggestion = engine.suggest(asked, uuid.uuid4().hex, datetime.now(UTC))
+    if as_json:
+        typer.echo(suggestion.model_dump_json(indent=2))
+    else:
+        from triage.suggestion_text import suggestion_text
+
+        typer.echo(suggestion_text(asked, suggestion))
+
+
+@app.command(epilog="Example: firstline serve desks/demo --port 8080 --with-key")
+def serve(
+    desks: Annotated[list[Path], typer.Argument(help="One or more desk folders.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    database: DatabaseUrl = None,
+    with_key: Annotated[bool, typer.Option("--with-key", help="Make a key for 12 hours and print it.")] = False,
+    var: Var = Path("var"),
+) -> None:
+    """Serve the API and the console."""
+    from serve.run_server import ServeSettings, run_server
+
+    settings = ServeSettings(desks, var, database or default_database(var), host, port)
+    run_server(settings, with_key, announce)
+
+
+@keys_app.command("create", epilog="Example: firstline keys create desks/demo --scope triage --scope suggest --days 30")
+def keys_create(
+    desk: DeskFolder,
+    scope: Annotated[list[str] | None, typer.Option(help="May be given several times. [default: all]")] = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until the key runs out.")] = 365,
+    database: DatabaseUrl = None,
+    var: Var = Path("var"),
+) -> None:
+    """Make a key for a desk and print it, once."""
+    from serve.run_server import create_key
+
+    typer.echo(create_key(desk, database or default_database(var), scope, days))
+
+
+@eval_app.command("run", epilog="Example: firstline eval run desks/demo --out var/runs/today")
+def eval_run(
+    desk: DeskFolder,
+    out: Annotated[Path, typer.Option(help="Folder for run.json and outcomes.jsonl.")],
+    cases: Annotated[Path | None, typer.Option(help="JSON Lines of cases. [default: DESK/cases.jsonl]")] = None,
+    var: Var = Path("var"),
+) -> None:
+    """Run cases through the production engine and measure what comes out."""
+    from datetime import UTC, datetime
+
+    from eval.cases import load_cases
+    from eval.run_record import write_run
+    from eval.run_suite import measure, run_suite
+    from triage.assembly import build_engine
+
+    engine = build_engine(desk, var, on_refused=warn)
+    path = cases or desk / "cases.jsonl"
+    loaded = load_cases(path, engine.rules.taxonomy, engine.search.documents)
+    now = datetime.now(UTC)
+    with progress_bars() as progress:
+        outcomes = run_suite(engine, loaded, now, progress)
+    measurements = measure(outcomes, engine.rules.taxonomy.fields)
+    write_run(out, path, engine.versions, now, outcomes, measurements)
+    from eval.run_text import measurements_table
+
+    typer.echo(measurements_table(measurements))
+    typer.echo(f"Written to {out / 'run.json'}")
+
+
+def read_ticket(subject: str | None, body: str | None, source: str | None) -> "Ticket":
+    """Return the ticket of the options; raise `TicketFileError` where they give none."""
+    from triage.errors import TicketFileError
+    from triage.ticket_files import parse_ticket_text
+
+    if source is None:
+        if subject is None and body is None:
+            raise TicketFileError("no ticket was given; use --subject and --body, or --ticket FILE, or --ticket -")
+        given = {"subject": subject, "body": body}
+        return parse_ticket_text(
+            json.dumps({key: text for key, text in given.items() if text is not None}), "the options"
+        )
+    if subject is not None or body is not None:
+        raise TicketFileError("a ticket was given twice; use either --ticket or --subject and --body")
+    if source == "-":
+        return parse_ticket_text(sys.stdin.buffer.read(MAX_TICKET_BYTES + 1), "standard input")
+    try:
+        with Path(source).open("rb") as file:
+            return parse_ticket_text(file.read(MAX_TICKET_BYTES + 1), source)
+    except OSError as error:
+        raise TicketFileError(f"{source}: the file cannot be read ({error.strerror}); check its name") from error
+
+
+def default_database(var: Path) -> str:
+    """Return the URL of the SQLite file that is used where no other is named."""
+    return f"sqlite:///{var / 'firstline.db'}"
+
+
+def announce(address: str, key: str | None) -> None:
+    """Print where the service is and how to try it."""
+    typer.echo(f"Firstline is at {address}  (console: {address}/console, stop with Ctrl+C)")
+    if key:
+        body = '{"subject":"Cannot log in after phone change","body":"I got a new phone and the code app is empty"}'
+        typer.echo(f"Key for 12 hours, also the password of the console: {key}\nTry it:\n")
+        typer.echo(f"  curl -s {address}/v1/suggestions -H 'Authorization: Bearer {key}' \\")
+        typer.echo(f"    -H 'Content-Type: application/json' -d '{body}'\n")
+
+
+def warn(sentence: str) -> None:
+    """Say something on standard error."""
+    typer.echo(f"firstline: {sentence}", err=True)
+
+
+@contextmanager
+def progress_bars() -> Iterator["Progress"]:
+    """Show a bar per step on standard error while it is a terminal; stay silent otherwise."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield progress
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence on standard error and exit code 2."""
+    try:
+        app()
+    except Exception as error:
+        roots = {"TriageError", "ModelsError", "RetrievalError", "ServeError", "EvalError"}
+        if not roots & {kind.__name__ for kind in type(error).__mro__}:
+            raise
+        warn(str(error))
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Learned parts: encoders, heads, calibration. Code, never weights."""

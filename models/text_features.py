@@ -1,0 +1,82 @@
+"""Hashed word and character n-grams, weighted by TF-IDF: what an embedding forgets, names and codes and misspellings."""
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from models.protocols import FloatArray, IntArray
+
+WORD = re.compile(r"\w+")
+#: Words (one and two) hash into the first half of the buckets, character n-grams (two to five) into the second.
+HALF = 1 << 17
+SHORTEST, LONGEST = 2, 5
+#: Weight of each half beside an embedding of norm 1; chosen by cross-validation on the demo desk's history.
+SCALE = 1.5
+
+
+def count_ngrams(texts: Sequence[str]) -> sparse.csr_matrix:
+    """Return counts, float32 of shape (len(texts), 2 * HALF)."""
+    indices: list[int] = []
+    values: list[int] = []
+    ends = [0]
+    for text in texts:
+        counts = Counter(_buckets(text))
+        indices += counts.keys()
+        values += counts.values()
+        ends.append(len(indices))
+    data = np.array(values, dtype=np.float32)
+    return sparse.csr_matrix((data, np.array(indices, dtype=np.int64), ends), shape=(len(texts), 2 * HALF))
+
+
+def _buckets(text: str) -> Iterator[int]:
+    words = WORD.findall(text.lower())
+    for gram in (*words, *(f"{first} {second}" for first, second in zip(words, words[1:], strict=False))):
+        yield zlib.crc32(gram.encode()) % HALF
+    for word in words:
+        padded = f" {word} "
+        for size in range(SHORTEST, LONGEST + 1):
+            for start in range(len(padded) - size + 1):
+                yield HALF + zlib.crc32(padded[start : start + size].encode()) % HALF
+
+
+@dataclass(frozen=True)
+class NgramWeights:
+    """The buckets that training texts filled, and their inverse document frequencies.
+
+    columns: int64 of shape (features,), ascending; idf: float32 of the same shape.
+    """
+
+    columns: IntArray
+    idf: FloatArray
+
+    @classmethod
+    def fit(cls, counts: sparse.csr_matrix) -> "NgramWeights":
+        """Learn from the counts of training texts."""
+        documents = np.bincount(counts.indices, minlength=counts.shape[1])
+        columns = np.flatnonzero(documents)
+        idf = np.log((1 + counts.shape[0]) / (1 + documents[columns])) + 1
+        return cls(columns.astype(np.int64), idf.astype(np.float32))
+
+    def transform(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Return features of shape (rows, features): (1 + log count) x idf, each half scaled to norm SCALE."""
+        kept = counts[:, self.columns].astype(np.float32)
+        kept.data = (1 + np.log(kept.data)) * self.idf[kept.indices]
+        middle = int(np.searchsorted(self.columns, HALF))
+        halves = [_rows_to_norm(half, SCALE) for half in (kept[:, :middle], kept[:, middle:])]
+        return sparse.hstack(halves, format="csr", dtype=np.float32)
+
+
+def join_features(vectors: FloatArray, ngrams: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return embeddings and n-grams side by side, float32 of shape (rows, dimension + features)."""
+    return sparse.hstack([sparse.csr_matrix(vectors), ngrams], format="csr", dtype=np.float32)
+
+
+def _rows_to_norm(matrix: sparse.csr_matrix, norm: float) -> sparse.csr_matrix:
+    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    factors = np.divide(norm, norms, out=np.zeros_like(norms), where=norms > 0)
+    return sparse.diags(factors.astype(np.float32)) @ matrix

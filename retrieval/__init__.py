@@ -1,0 +1,1 @@
+"""Which knowledge may answer: documents, passages, hits."""

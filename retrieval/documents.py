@@ -1,0 +1,61 @@
+"""What is searched and what is found."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Audience = Literal["public", "internal"]
+BlockKind = Literal["paragraph", "step", "bullet", "row", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One paragraph, list item, table row or code block: `document.text[start:end]`, under its headings."""
+
+    kind: BlockKind
+    start: int
+    end: int
+    headings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An article as plain text. All offsets in Firstline count characters of `text`."""
+
+    id: str
+    title: str
+    text: str
+    blocks: tuple[Block, ...]
+    audience: Audience = "public"
+    status: Literal["published", "draft"] = "published"
+    locale: str = "en"
+    revision: int = 1
+    updated: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A run of blocks that is searched and quoted as one: `document.text[start:end]`."""
+
+    id: str
+    document_id: str
+    headings: tuple[str, ...]
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found, and why.
+
+    score: what the ranking goes by; dense: cosine in [-1, 1]; lexical: BM25, >= 0; terms: the query's words in it.
+    """
+
+    passage: Passage
+    document: Document
+    score: float
+    dense: float
+    lexical: float
+    terms: tuple[str, ...]

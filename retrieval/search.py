@@ -1,0 +1,67 @@
+"""Dense and lexical candidates, fused into one ranking that says why."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.protocols import FloatArray
+from retrieval.dense_index import DenseIndex
+from retrieval.documents import Document, Hit, Passage
+from retrieval.lexical_index import LexicalIndex, tokenize
+
+CANDIDATES = 50
+#: score = cosine + LEXICAL_WEIGHT * bm25 / (bm25 + LEXICAL_HALF): words can lift a passage, and never sink one.
+LEXICAL_WEIGHT = 0.25
+LEXICAL_HALF = 10.0
+
+
+@dataclass(frozen=True)
+class PassageSearch:
+    """Search over the passages of one generation. Immutable; safe from many threads."""
+
+    documents: Mapping[str, Document]
+    passages: Sequence[Passage]
+    dense: DenseIndex
+    lexical: LexicalIndex
+
+    def find(
+        self,
+        query: str,
+        vector: FloatArray,
+        limit: int = 10,
+        allowed: Callable[[Document], bool] = lambda document: True,
+    ) -> list[Hit]:
+        """Return the best passages for a query text and its unit vector, best first.
+
+        `allowed` is asked before ranking, so that a passage that may not be seen never takes a place.
+        """
+        if not self.passages or not tokenize(query):
+            return []
+        lexical = self.lexical.scores(query)
+        rows = [row for row in self._candidates(vector, lexical) if allowed(self._document(row))]
+        if not rows:
+            return []
+        dense = self.dense.scores_of(vector, np.array(rows))
+        hits = [
+            self._hit(row, float(cosine), float(lexical[row]), query) for row, cosine in zip(rows, dense, strict=True)
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))[:limit]
+
+    def _candidates(self, vector: FloatArray, lexical: FloatArray) -> list[int]:
+        # Passages that may not be seen are filtered after this: take more, so that enough are left.
+        count = min(len(self.passages), CANDIDATES * 2)
+        _, nearest = self.dense.search(vector[np.newaxis, :], count)
+        by_words = np.argsort(-lexical, kind="stable")[:count]
+        worded = [int(row) for row in by_words if lexical[row] > 0]
+        return list(dict.fromkeys([int(row) for row in nearest[0]] + worded))
+
+    def _document(self, row: int) -> Document:
+        return self.documents[self.passages[row].document_id]
+
+    def _hit(self, row: int, dense: float, lexical: float, query: str) -> Hit:
+        passage, document = self.passages[row], self._document(row)
+        words = set(tokenize(f"{document.title} {' '.join(passage.headings)} {passage.text}"))
+        terms = tuple(term for term in dict.fromkeys(tokenize(query)) if term in words)
+        score = dense + LEXICAL_WEIGHT * lexical / (lexical + LEXICAL_HALF)
+        return Hit(passage, document, score, dense, lexical, terms)

@@ -1,0 +1,43 @@
+"""Knowledge search."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from serve.errors import NotAllowed
+from serve.security.callers import caller_with
+from serve.security.keys import Caller
+from serve.services import Services, services_of
+from triage.suggestions import ArticleHit
+from triage.tickets import Text, WireModel
+
+router = APIRouter(prefix="/v1", tags=["knowledge"])
+
+
+class SearchRequest(WireModel):
+    """A question; internal articles only where the key may see them."""
+
+    query: Text
+    limit: int = Field(default=5, ge=1, le=50)
+    audience: Literal["public", "internal"] = "public"
+
+
+class SearchAnswer(WireModel):
+    """The passages found, best first; none for a query without a word to search for."""
+
+    hits: tuple[ArticleHit, ...]
+
+
+@router.post("/search")
+def search(
+    request: SearchRequest,
+    services: Annotated[Services, Depends(services_of)],
+    caller: Annotated[Caller, Depends(caller_with("knowledge:read"))],
+) -> SearchAnswer:
+    """Find passages; `audience: internal` searches public and internal articles."""
+    internal = request.audience == "internal"
+    if internal and "internal" not in caller.scopes:
+        raise NotAllowed("This key lacks the scope 'internal'; search with audience public.")
+    hits = services.engines[caller.desk].find_articles(request.query, request.limit, internal)
+    return SearchAnswer(hits=tuple(hits))

@@ -1,0 +1,46 @@
+"""Triage and suggestions for one ticket."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from serve.errors import NotFound
+from serve.security.callers import caller_with
+from serve.security.keys import Caller
+from serve.services import Services, services_of
+from triage.suggestions import Suggestion
+from triage.tickets import Ticket
+
+router = APIRouter(prefix="/v1", tags=["tickets"])
+
+Served = Annotated[Services, Depends(services_of)]
+
+
+@router.post("/triage")
+def triage(
+    ticket: Ticket,
+    services: Served,
+    caller: Annotated[Caller, Depends(caller_with("triage"))],
+    store: Annotated[bool, Query(description="Keep the outcome, as a suggestion is kept")] = False,
+) -> Suggestion:
+    """Kind, fields, due times, and every handoff rule that needs no search; `disposition` is handoff, no_reply or open."""
+    return services.triage(caller, ticket, store)
+
+
+@router.post("/suggestions", status_code=201)
+def create_suggestion(
+    ticket: Ticket, services: Served, caller: Annotated[Caller, Depends(caller_with("suggest"))]
+) -> Suggestion:
+    """The whole suggestion, stored: a grounded draft, or a handoff with its reasons, or no reply with its reason."""
+    return services.suggest_and_store(caller, ticket)
+
+
+@router.get("/suggestions/{suggestion_id}")
+def get_suggestion(
+    suggestion_id: str, services: Served, caller: Annotated[Caller, Depends(caller_with("suggest"))]
+) -> Suggestion:
+    """A stored suggestion."""
+    stored = services.suggestions.get(caller.desk, suggestion_id)
+    if stored is None:
+        raise NotFound("This desk has no suggestion by that id.")
+    return stored.suggestion

@@ -1,0 +1,71 @@
+"""The one place that turns error classes into HTTP: RFC 9457 problem details with a stable code."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from serve.errors import NotAllowed, NotAuthenticated, NotFound, RequestError
+
+log = logging.getLogger("firstline.serve")
+
+STATUS: Mapping[type[RequestError], tuple[int, str]] = {
+    NotAuthenticated: (401, "not_authenticated"),
+    NotAllowed: (403, "not_allowed"),
+    NotFound: (404, "not_found"),
+}
+HTTP_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_encoding",
+}
+
+
+def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
+    """Return an ``application/problem+json`` answer."""
+    body = {"type": "about:blank", "status": status, "code": code, "title": code.replace("_", " "), "detail": detail}
+    return JSONResponse(body | more, status, dict(headers or {}), media_type="application/problem+json")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error of this app a problem document; none ever shows an exception's own text."""
+
+    @app.exception_handler(RequestError)
+    async def _request_error(request: Request, error: RequestError) -> JSONResponse:
+        status, code = next(entry for kind, entry in STATUS.items() if isinstance(error, kind))
+        return problem(status, code, str(error), {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [{"at": _path(fault["loc"]), "problem": str(fault["msg"])} for fault in error.errors()[:20]]
+        first = f"{faults[0]['at']}: {faults[0]['problem']}" if faults else "the body is not valid"
+        return problem(422, "invalid_request", f"{first}; correct the request", errors=faults)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        code = HTTP_CODES.get(error.status_code, "error")
+        detail = {404: "There is nothing at this address.", 400: "The body is not JSON that can be read."}.get(
+            error.status_code, str(error.detail)
+        )
+        return problem(error.status_code, code, detail, error.headers)
+
+    @app.exception_handler(OperationalError)
+    async def _database(request: Request, error: OperationalError) -> JSONResponse:
+        log.error("database unavailable: %s", error.__class__.__name__)
+        return problem(503, "storage_unavailable", "The database cannot be reached; try again.", {"Retry-After": "2"})
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected %s", error.__class__.__name__)
+        return problem(500, "internal_error", "Something went wrong here; the request was not carried out.")
+
+
+def _path(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location if part != "body") or "body"

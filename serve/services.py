@@ -1,0 +1,59 @@
+"""What the routes work with, made once at start and passed in."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import Request
+
+from serve.security.keys import Caller, KeyStore
+from serve.storage.database import Database
+from serve.storage.suggestion_store import SuggestionStore
+from triage.engine import TriageEngine
+from triage.suggestions import Suggestion
+from triage.tickets import Ticket
+
+
+def utc_now() -> datetime:
+    """Return the time, aware."""
+    return datetime.now(UTC)
+
+
+def random_id() -> str:
+    """Return a new id."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True)
+class Services:
+    """Engines by desk, the stores, the clock and the source of ids."""
+
+    engines: Mapping[str, TriageEngine]
+    database: Database
+    suggestions: SuggestionStore
+    keys: KeyStore
+    now: Callable[[], datetime] = utc_now
+    new_id: Callable[[], str] = random_id
+
+    def suggest_and_store(self, caller: Caller, ticket: Ticket) -> Suggestion:
+        """Make a suggestion, then store it in one short transaction."""
+        now = self.now()
+        suggestion = self.engines[caller.desk].suggest(ticket, self.new_id(), now)
+        self.suggestions.add(caller.desk, ticket, suggestion, now)
+        return suggestion
+
+    def triage(self, caller: Caller, ticket: Ticket, store: bool) -> Suggestion:
+        """Triage a ticket; store the outcome only where asked to."""
+        now = self.now()
+        suggestion = self.engines[caller.desk].triage(ticket, self.new_id(), now)
+        if store:
+            self.suggestions.add(caller.desk, ticket, suggestion, now)
+        return suggestion
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the app that a request came to."""
+    services = request.app.state.services
+    assert isinstance(services, Services)
+    return services

@@ -1,0 +1,1 @@
+"""Rows: suggestions and keys, by SQLAlchemy."""

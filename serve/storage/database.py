@@ -1,0 +1,74 @@
+"""Opens the database: SQLite unless a URL says otherwise."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from serve.errors import StartError
+from serve.storage.tables import metadata
+
+#: Milliseconds that a writer waits for another one.
+BUSY_TIMEOUT = 5_000
+
+
+class Database:
+    """One database for all desks. Safe from many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """Connect and create what is missing; raise `StartError` where that fails."""
+        try:
+            engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+            if engine.dialect.name == "sqlite":
+                _tune_sqlite(engine)
+                if engine.url.database:
+                    Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+            metadata.create_all(engine)
+        except (SQLAlchemyError, OSError, ImportError) as error:
+            name = error.__class__.__name__
+            raise StartError(f"the database cannot be opened ({name}); check --database and its folder") from error
+        return cls(engine)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for reading."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One short write transaction, committed on leaving."""
+        with self._engine.connect() as connection:
+            if self._engine.dialect.name == "sqlite":
+                # A transaction that reads first and writes later fails at once when another one wrote meanwhile.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def ping(self) -> None:
+        """Raise where the database does not answer."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where `writing` says so
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT}", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()

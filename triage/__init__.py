@@ -1,0 +1,1 @@
+"""What we decide about a ticket: predictions, drafts, handoffs, suggestions."""

@@ -1,0 +1,231 @@
+"""Reads and checks a whole desk folder before anything is built from it."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator
+
+from retrieval.article_files import read_articles, read_front_matter
+from retrieval.documents import Document
+from retrieval.errors import ArticleError
+from triage.business_hours import BusinessHours, Calendar
+from triage.drafting.policy import Policy, read_policy
+from triage.errors import DeskFileError
+from triage.routing import Routing, read_routing, settings_of
+from triage.taxonomy import Taxonomy, read_taxonomy
+from triage.tickets import Ticket
+from triage.toml_files import FileModel, read_toml
+
+RULE_FILES = ("desk.toml", "taxonomy.toml", "policy.toml", "routing.toml")
+MAX_LINE = 1_000_000
+
+
+class SlaTarget(FileModel):
+    """Working hours until a first reply and until a solution."""
+
+    respond_hours: float = Field(gt=0, le=10_000)
+    resolve_hours: float = Field(gt=0, le=10_000)
+
+
+class DraftingSettings(FileModel):
+    """The desk's voice."""
+
+    greeting: str = "Hello {name},"
+    greeting_unnamed: str = "Hello,"
+    closing: str = "Just reply to this message if anything is still unclear."
+    signature: str = ""
+    max_words: int = Field(default=180, ge=40, le=600)
+
+
+class DeskSettings(FileModel):
+    """``desk.toml``."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    name: str = Field(min_length=1)
+    languages: tuple[str, ...] = Field(default=("en",), min_length=1)
+    encoder: str = "all-MiniLM-L6-v2"
+    timezone: str = "UTC"
+    hours: dict[str, str] = {"mon-fri": "09:00-17:00"}
+    holidays: tuple[date, ...] = ()
+    sla: dict[str, SlaTarget] = {}
+    drafting: DraftingSettings = DraftingSettings()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone {value!r}; write for instance Europe/London") from error
+        return value
+
+    @field_validator("hours")
+    @classmethod
+    def _readable_hours(cls, value: dict[str, str]) -> dict[str, str]:
+        BusinessHours.parse(value)
+        return value
+
+    @property
+    def calendar(self) -> Calendar:
+        """The desk's business hours."""
+        return Calendar(BusinessHours.parse(self.hours), ZoneInfo(self.timezone), frozenset(self.holidays))
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """A past ticket with its labels and the reply it got."""
+
+    ticket: Ticket
+    labels: dict[str, str]
+    reply: str
+    resolved: bool
+
+
+@dataclass(frozen=True)
+class DeskRules:
+    """The settings and rule files of a desk."""
+
+    settings: DeskSettings
+    taxonomy: Taxonomy
+    policy: Policy
+    routing: Routing
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A desk folder, read and checked."""
+
+    folder: Path
+    rules: DeskRules
+    articles: tuple[Document, ...]
+    macros: tuple[Document, ...]
+    history: tuple[HistoryRow, ...]
+
+
+def read_desk(folder: Path) -> Desk:
+    """Read every file of a desk folder. Raises `DeskFileError` at the first thing that is not right."""
+    rules = read_rules(folder)
+    try:
+        articles = read_articles(folder / "articles")
+        macros = [_read_macro(path) for path in sorted((folder / "macros").glob("*.md"))]
+    except ArticleError as error:
+        raise DeskFileError(error.path, error.line, error.problem, error.remedy) from error
+    if not articles:
+        raise DeskFileError(folder / "articles", None, "there is no article", "add at least one Markdown file")
+    history = tuple(read_history(folder / "history.jsonl", rules.taxonomy))
+    return Desk(folder, rules, tuple(articles), tuple(macros), history)
+
+
+def read_rules(folder: Path) -> DeskRules:
+    """Read the four TOML files of a desk folder (or of a generation) and check them against each other."""
+    if not folder.is_dir():
+        raise DeskFileError(folder, None, "there is no such desk folder", "name a folder that holds desk.toml")
+    settings = read_toml(folder / "desk.toml", DeskSettings)
+    taxonomy = read_taxonomy(folder / "taxonomy.toml")
+    policy = read_policy(folder / "policy.toml")
+    routing = read_routing(folder / "routing.toml")
+    for number, field, label in settings_of(routing):
+        if problem := taxonomy.problem_with(field, label):
+            raise DeskFileError(folder / "routing.toml", None, f"rule {number}: {problem[0]}", problem[1])
+    for what, field, label in policy.mentions():
+        if problem := taxonomy.problem_with(field, label or next(iter(taxonomy.fields.get(field, {"": 0})))):
+            raise DeskFileError(folder / "policy.toml", None, f"{what}: {problem[0]}", problem[1])
+    for priority in settings.sla:
+        if problem := taxonomy.problem_with("priority", priority):
+            raise DeskFileError(folder / "desk.toml", None, f"sla: {problem[0]}", problem[1])
+    return DeskRules(settings, taxonomy, policy, routing)
+
+
+def read_history(path: Path, taxonomy: Taxonomy) -> Iterator[HistoryRow]:
+    """Yield labelled past tickets; a missing file is a desk without history. Raises `DeskFileError`."""
+    if not path.exists():
+        return
+    seen: dict[str, int] = {}
+    for line, value in read_json_lines(path):
+        row = _history_row(path, line, value, taxonomy)
+        if row.ticket.id is not None:
+            if row.ticket.id in seen:
+                problem = f"the id {row.ticket.id!r} stands on line {seen[row.ticket.id]} already"
+                raise DeskFileError(path, line, problem, "give one of them another id")
+            seen[row.ticket.id] = line
+        yield row
+
+
+def _history_row(path: Path, line: int, value: dict[str, Any], taxonomy: Taxonomy) -> HistoryRow:
+    labels = value.pop("labels", None)
+    if not isinstance(labels, dict) or not labels:
+        raise DeskFileError(path, line, "the row has no label", 'add "labels": {"category": "…"}')
+    for field, label in labels.items():
+        if problem := taxonomy.problem_with(str(field), str(label)):
+            raise DeskFileError(path, line, *problem)
+    reply, resolved = value.pop("reply", ""), value.pop("resolved", False)
+    if not isinstance(reply, str) or not isinstance(resolved, bool):
+        raise DeskFileError(path, line, "reply or resolved is of the wrong type", "write a string and true or false")
+    return HistoryRow(parse_ticket(path, line, value), {str(f): str(l) for f, l in labels.items()}, reply, resolved)
+
+
+def parse_ticket(path: Path, line: int, value: Any) -> Ticket:
+    """Validate a ticket from a file; raise `DeskFileError` naming the key."""
+    try:
+        return Ticket.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "ticket"
+        raise DeskFileError(path, line, f"{key}: {first['msg']}", "correct the ticket") from error
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, object) of a JSON Lines file, blank lines skipped; raise `DeskFileError`."""
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                if raw.strip():
+                    yield number, _json_object(path, number, raw)
+    except OSError as error:
+        raise DeskFileError(path, None, f"the file cannot be read ({error.strerror})", "check its name") from error
+
+
+def _json_object(path: Path, number: int, raw: bytes) -> dict[str, Any]:
+    if len(raw) > MAX_LINE:
+        raise DeskFileError(path, number, "the line is longer than 1 MB", "shorten the ticket")
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant, object_pairs_hook=_no_double_keys)
+    except (ValueError, RecursionError) as error:
+        raise DeskFileError(path, number, f"not JSON ({error})", "write one object per line, in UTF-8") from error
+    if not isinstance(value, dict):
+        raise DeskFileError(path, number, "not a JSON object", "write one object per line")
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _no_double_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return value
+
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def _read_macro(path: Path) -> Document:
+    fields, body, line = read_front_matter(path)
+    for key in ("id", "title"):
+        if not str(fields.get(key) or "").strip():
+            raise ArticleError(path, 1, f"the macro has no {key}", f"add a line `{key}: …` to its front matter")
+    for match in _PLACEHOLDER.finditer(body):
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", match.group(1)):
+            at = line + body[: match.start()].count("\n")
+            raise ArticleError(
+                path, at, f"placeholder {match.group()} is not a name", "write for instance {order_number}"
+            )
+    return Document(str(fields["id"]), str(fields["title"]), body.strip(), (), tags=tuple(fields.get("tags") or ()))

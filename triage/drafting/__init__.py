@@ -1,0 +1,1 @@
+"""The drafting module: handoff rules first, then the writer, then the check of every sentence."""

@@ -1,0 +1,149 @@
+"""When a person must take over: pure functions over frozen evidence, every reason kept.
+
+Adding a rule is one function here, one entry in `HANDOFF_RULES`, and one class in `policy.Rules`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from retrieval.documents import Hit
+from triage.cleaning import TicketText
+from triage.drafting.clauses import find_wording
+from triage.drafting.policy import Policy
+from triage.language import Language
+from triage.message_kind import Kind
+from triage.suggestions import HandoffReason, Prediction, Severity
+
+SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the rules may look at. Nothing here comes from a language model.
+
+    hits: the public passages found, best first, or None where no search was made (then search rules stay silent).
+    rejected_draft: why the draft was dropped, where one was written and did not stand.
+    """
+
+    kind: Kind
+    text: TicketText
+    language: Language
+    desk_languages: tuple[str, ...]
+    fields: Mapping[str, Prediction]
+    hits: tuple[Hit, ...] | None = None
+    rejected_draft: str | None = None
+
+
+Rule = Callable[[Evidence, Policy], tuple[str, str] | None]
+
+
+def human_requested(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The customer asks to speak to a person, or to be called."""
+    for match in find_wording(evidence.text.everything, "human_requested"):
+        return f"“{match.clause[:160]}”", "The customer had not asked for a person"
+    return None
+
+
+def sensitive_topic(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The text touches a topic that only people answer."""
+    topics = policy.rules.sensitive_topic.topics
+    found = [match for match in find_wording(evidence.text.everything, "sensitive_topic") if match.topic in topics]
+    if not found:
+        return None
+    named = list(dict.fromkeys(match.topic for match in found))
+    quotes = "; ".join(f"{match.topic}: “{match.clause[:120]}”" for match in found[:3])
+    return quotes, f"No wording about {', '.join(named)} had been found"
+
+
+def urgent_priority(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The ticket is urgent, or may well be."""
+    rule, prediction = policy.rules.urgent_priority, evidence.fields["priority"]
+    chance = prediction.chance_of(rule.label)
+    if prediction.value != rule.label and chance < rule.min_chance:
+        return None
+    why = "; ".join(f"{factor.name}: {factor.evidence}" for factor in prediction.factors)
+    said = f"priority {rule.label} at {chance:.0%}" + (f" ({why})" if why else "")
+    return said, f"The chance of {rule.label} had been below {rule.min_chance:.0%}"
+
+
+def unsupported_language(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The ticket is in a language that the desk does not answer in."""
+    code = evidence.language.code
+    if code == "und" or code in evidence.desk_languages:
+        return None
+    allowed = ", ".join(evidence.desk_languages)
+    return f"language {code} at {evidence.language.confidence:.0%}", f"The ticket had been in {allowed}"
+
+
+def empty_message(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """There is not a word to read; perhaps something was attached."""
+    if evidence.kind != "empty":
+        return None
+    return "no letter or digit in subject and body", "The ticket had held any text"
+
+
+def low_confidence(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """A field that a draft needs is undecided."""
+    open_fields = [field for field in policy.draft.needs if not evidence.fields[field].decided]
+    if not open_fields:
+        return None
+    said = ", ".join(
+        f"{field}: best guess {evidence.fields[field].best} at {evidence.fields[field].confidence:.0%}"
+        for field in open_fields
+    )
+    return said, f"{', '.join(open_fields)} had been decided within the stated error"
+
+
+def no_supporting_article(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """No public article is near enough to answer."""
+    if evidence.hits is None:
+        return None
+    needed = policy.rules.no_supporting_article.min_score
+    if not evidence.hits:
+        return "the search found no public passage", f"A public passage had scored {needed:.2f}"
+    best = max(evidence.hits, key=lambda hit: hit.dense)
+    if best.dense >= needed:
+        return None
+    name = f"“{best.document.title}”"
+    return f"best: {name} at {best.dense:.2f}", f"{name} had scored {needed:.2f}; it scored {best.dense:.2f}"
+
+
+def unsupported_draft(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """A draft was written, and what it said did not stand in its sources."""
+    if evidence.rejected_draft is None:
+        return None
+    return evidence.rejected_draft, "Every fact of the draft had stood in a cited passage"
+
+
+HANDOFF_RULES: Mapping[str, Rule] = {
+    "sensitive_topic": sensitive_topic,
+    "human_requested": human_requested,
+    "urgent_priority": urgent_priority,
+    "unsupported_language": unsupported_language,
+    "empty_message": empty_message,
+    "low_confidence": low_confidence,
+    "no_supporting_article": no_supporting_article,
+    "unsupported_draft": unsupported_draft,
+}
+
+
+def decide_handoff(evidence: Evidence, policy: Policy) -> tuple[HandoffReason, ...]:
+    """Return every reason for a handoff, the gravest first; none means that a draft may be shown."""
+    reasons = []
+    for code, rule in HANDOFF_RULES.items():
+        settings = getattr(policy.rules, code)
+        found = rule(evidence, policy) if settings.on else None
+        if found:
+            reasons.append(
+                HandoffReason(code=code, severity=settings.severity, evidence=found[0], would_change=found[1])
+            )
+    return tuple(sorted(reasons, key=lambda reason: SEVERITIES.index(reason.severity)))
+
+
+def team_for(reasons: tuple[HandoffReason, ...], policy: Policy, fields: Mapping[str, Prediction]) -> str:
+    """Return the team that takes over: the gravest reason's own team, else the likeliest one."""
+    for reason in reasons:
+        team: str | None = getattr(policy.rules, reason.code).team
+        if team is not None:
+            return team
+    return fields["team"].best

@@ -1,0 +1,124 @@
+"""The policy file: which handoff rules are on, with which parameters, and how much error a field may make."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from triage.suggestions import Severity
+from triage.toml_files import FileModel, read_toml
+
+
+class FieldPolicy(FileModel):
+    """The share of decided tickets on which a field may be wrong."""
+
+    max_error: float = Field(default=0.05, gt=0, lt=1)
+
+
+class DraftPolicy(FileModel):
+    """needs: the fields that must be decided before a draft is shown."""
+
+    needs: tuple[str, ...] = ("category",)
+
+
+class RulePolicy(FileModel):
+    """Common to all rules: on or off, how grave, and the team that takes over (else the predicted team)."""
+
+    on: bool = True
+    severity: Severity = "medium"
+    team: str | None = None
+
+
+class HumanRequested(RulePolicy):
+    """The customer asks for a person."""
+
+    severity: Severity = "high"
+
+
+class SensitiveTopic(RulePolicy):
+    """Legal, security, safety, self-harm, harassment, discrimination, payment disputes, data protection, press."""
+
+    severity: Severity = "critical"
+    topics: tuple[str, ...] = (
+        "legal",
+        "security_incident",
+        "safety",
+        "self_harm",
+        "harassment",
+        "discrimination",
+        "payment_dispute",
+        "data_protection",
+        "press",
+    )
+
+
+class UrgentPriority(RulePolicy):
+    """The ticket may be urgent: min_chance is the confidence in `label` from which on a person looks first."""
+
+    severity: Severity = "high"
+    label: str = "urgent"
+    min_chance: float = Field(default=0.5, ge=0, le=1)
+
+
+class UnsupportedLanguage(RulePolicy):
+    """The ticket is in a language that the desk does not answer in."""
+
+
+class EmptyMessage(RulePolicy):
+    """There is nothing to read."""
+
+    severity: Severity = "low"
+
+
+class LowConfidence(RulePolicy):
+    """A field that the draft needs is undecided."""
+
+
+class NoSupportingArticle(RulePolicy):
+    """No public article is near enough: min_score is the cosine that the best passage must reach."""
+
+    min_score: float = Field(default=0.45, ge=-1, le=1)
+
+
+class UnsupportedDraft(RulePolicy):
+    """A draft was written and too little of it stood in its sources."""
+
+
+class Rules(FileModel):
+    """All handoff rules, in the order in which reasons of equal gravity are shown."""
+
+    sensitive_topic: SensitiveTopic = SensitiveTopic()
+    human_requested: HumanRequested = HumanRequested()
+    urgent_priority: UrgentPriority = UrgentPriority()
+    unsupported_language: UnsupportedLanguage = UnsupportedLanguage()
+    empty_message: EmptyMessage = EmptyMessage()
+    low_confidence: LowConfidence = LowConfidence()
+    no_supporting_article: NoSupportingArticle = NoSupportingArticle()
+    unsupported_draft: UnsupportedDraft = UnsupportedDraft()
+
+
+class Policy(FileModel):
+    """``policy.toml``."""
+
+    fields: dict[str, FieldPolicy] = {}
+    draft: DraftPolicy = DraftPolicy()
+    rules: Rules = Rules()
+
+    def max_error(self, field: str) -> float:
+        """Return the error that a field may make."""
+        return self.fields.get(field, FieldPolicy()).max_error
+
+    def mentions(self) -> list[tuple[str, str, str | None]]:
+        """Return (where, field, label or None) of everything that must stand in the taxonomy."""
+        found: list[tuple[str, str, str | None]] = [(f"fields.{field}", field, None) for field in self.fields]
+        found += [("draft.needs", field, None) for field in self.draft.needs]
+        found.append(("rules.urgent_priority.label", "priority", self.rules.urgent_priority.label))
+        for name in Rules.model_fields:
+            team = getattr(self.rules, name).team
+            if team is not None:
+                found.append((f"rules.{name}.team", "team", team))
+        return found
+
+
+def read_policy(path: Path) -> Policy:
+    """Read ``policy.toml``; raise `DeskFileError`."""
+    return read_toml(path, Policy)

@@ -1,0 +1,283 @@
+"""The one place that orders the steps from a ticket to a suggestion."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from time import perf_counter
+
+from models.protocols import FloatArray, TextEncoder
+from retrieval.documents import Document, Hit
+from retrieval.search import PassageSearch
+from triage.business_hours import Calendar
+from triage.classify import TicketClassifier, undecided
+from triage.cleaning import TicketText, read_text
+from triage.desk_files import DeskRules
+from triage.drafting.compose import Voice, compose
+from triage.drafting.handoff import Evidence, decide_handoff, team_for
+from triage.drafting.summary import write_summary
+from triage.drafting.support import check_draft
+from triage.generation_files import PastReplies
+from triage.language import Detector, Language
+from triage.message_kind import MessageKind, message_kind
+from triage.suggestions import (
+    ArticleHit,
+    Disposition,
+    Draft,
+    Due,
+    Handoff,
+    HandoffReason,
+    Prediction,
+    SimilarTicket,
+    Suggestion,
+    Versions,
+    Why,
+)
+from triage.tickets import Ticket
+
+#: The encoder's window is far smaller; what is beyond cannot move a vector and need not be tokenised.
+MAX_ENCODED = 4_000
+MAX_ARTICLES = 5
+SEARCH_DEPTH = 20
+MAX_SIMILAR = 3
+MIN_SIMILAR = 0.5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A ticket after triage, before any search."""
+
+    ticket: Ticket
+    text: TicketText
+    kind: MessageKind
+    language: Language
+    fields: Mapping[str, Prediction]
+    vector: FloatArray | None
+
+    @property
+    def wants_no_reply(self) -> bool:
+        """Whether the gate found that nobody is waiting for an answer."""
+        return self.kind.kind not in ("request", "empty")
+
+
+@dataclass(frozen=True)
+class TriageEngine:
+    """Everything needed to answer a ticket, immutable; safe from many threads."""
+
+    encoder: TextEncoder
+    classifier: TicketClassifier
+    search: PassageSearch
+    past: PastReplies
+    rules: DeskRules
+    detect_language: Detector
+    versions: Versions
+    timer: Callable[[], float] = perf_counter
+
+    def suggest(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
+        """Return the whole suggestion: a draft, or a handoff with its reasons, or no reply with its reason."""
+        clock = Clock(self.timer)
+        reading = self.read(ticket)
+        clock.lap("classify")
+        if reading.wants_no_reply:
+            return self._suggestion(reading, Outcome(), suggestion_id, now, clock.laps)
+        hits, similar = self._find(reading)
+        clock.lap("search")
+        draft, reasons = self._draft_or_reasons(reading, hits)
+        clock.lap("draft")
+        return self._suggestion(reading, Outcome(hits, similar, draft, reasons), suggestion_id, now, clock.laps)
+
+    def triage(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
+        """Return kind, fields, due, and every handoff rule that needs no search: the fast path."""
+        clock = Clock(self.timer)
+        reading = self.read(ticket)
+        reasons = () if reading.wants_no_reply else self._reasons(reading, hits=None)
+        clock.lap("classify")
+        return self._suggestion(reading, Outcome(reasons=reasons), suggestion_id, now, clock.laps)
+
+    def read(self, ticket: Ticket) -> Reading:
+        """Clean, gate, detect and classify a ticket: one encoder pass, none for a ticket without a word."""
+        text = read_text(ticket)
+        follow_up = any(message.author == "customer" for message in ticket.messages)
+        kind = message_kind(text, ticket.headers, follow_up)
+        if kind.kind == "empty":
+            fields = {field: undecided(labels) for field, labels in self.rules.taxonomy.fields.items()}
+            return Reading(ticket, text, kind, Language("und", 0.0), fields, None)
+        language = self.detect_language(text.latest or text.subject)
+        if language.code == "und" and ticket.language:
+            language = Language(ticket.language.lower()[:2], 0.0)
+        texts = list(dict.fromkeys([text_to_classify(text), text_to_search(text)]))
+        vectors = self.encoder.encode(texts)
+        fields = self.classifier.classify(texts[0], vectors[0], self.rules.routing.decide(ticket, text))
+        return Reading(ticket, text, kind, language, fields, vectors[-1])
+
+    def find_articles(self, query: str, limit: int, internal: bool) -> list[ArticleHit]:
+        """Search the knowledge base; internal articles only where the caller may see them."""
+        vector = self.encoder.encode([query[:MAX_ENCODED]])[0]
+        hits = self.search.find(query[:MAX_ENCODED], vector, limit, anyone if internal else is_public)
+        return [article_hit(hit) for hit in hits]
+
+    def _find(self, reading: Reading) -> tuple[list[Hit], tuple[SimilarTicket, ...]]:
+        if reading.vector is None:
+            return [], ()
+        hits = self.search.find(text_to_search(reading.text), reading.vector, SEARCH_DEPTH)
+        return hits, self.past.nearest(reading.vector, MAX_SIMILAR, MIN_SIMILAR)
+
+    def _draft_or_reasons(self, reading: Reading, hits: list[Hit]) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
+        public = tuple(hit for hit in hits if is_public(hit.document))
+        reasons = self._reasons(reading, public)
+        if reasons:
+            return None, reasons
+        draft, problem = None, "there was no public passage to write from"
+        if public:
+            question, name = text_to_search(reading.text), reading.ticket.requester.name
+            draft, problem = check_draft(*compose(question, name, public, self.voice))
+        if draft is not None:
+            return draft, ()
+        # Where every rule is switched off and there is still nothing to show, a person takes over all the same.
+        return None, self._reasons(reading, public, problem) or (no_draft(problem),)
+
+    def _reasons(
+        self, reading: Reading, hits: tuple[Hit, ...] | None, problem: str | None = None
+    ) -> tuple[HandoffReason, ...]:
+        evidence = Evidence(
+            kind=reading.kind.kind,
+            text=reading.text,
+            language=reading.language,
+            desk_languages=self.rules.settings.languages,
+            fields=reading.fields,
+            hits=hits,
+            rejected_draft=problem,
+        )
+        return decide_handoff(evidence, self.rules.policy)
+
+    def _suggestion(
+        self, reading: Reading, outcome: "Outcome", suggestion_id: str, now: datetime, laps: dict[str, float]
+    ) -> Suggestion:
+        handoff = None
+        if outcome.reasons:
+            team = team_for(outcome.reasons, self.rules.policy, reading.fields)
+            summary = write_summary(reading.text, reading.fields, outcome.reasons, outcome.hits)
+            handoff = Handoff(reasons=outcome.reasons, team=team, summary=summary)
+        return Suggestion(
+            id=suggestion_id,
+            ticket_id=reading.ticket.id,
+            kind=reading.kind.kind,
+            kind_evidence=reading.kind.evidence,
+            language=reading.language.code,
+            fields=dict(reading.fields),
+            due=self._due(reading, now),
+            disposition=disposition(reading, outcome),
+            articles=articles_of(outcome.hits),
+            similar=outcome.similar,
+            draft=outcome.draft,
+            handoff=handoff,
+            versions=self.versions,
+            timing_ms={name: round(seconds * 1000, 2) for name, seconds in laps.items()},
+        )
+
+    def _due(self, reading: Reading, now: datetime) -> Due | None:
+        target = self.rules.settings.sla.get(reading.fields["priority"].best)
+        if target is None or reading.wants_no_reply:
+            return None
+        start = reading.ticket.messages[-1].created_at if reading.ticket.messages else reading.ticket.created_at
+        calendar = self.calendar
+        return Due(
+            respond_by=calendar.add(start or now, target.respond_hours),
+            resolve_by=calendar.add(start or now, target.resolve_hours),
+        )
+
+    @cached_property
+    def voice(self) -> Voice:
+        """The desk's own words around a draft's facts."""
+        return Voice(**self.rules.settings.drafting.model_dump())
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The desk's business hours."""
+        return self.rules.settings.calendar
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the steps after triage came to."""
+
+    hits: Sequence[Hit] = ()
+    similar: tuple[SimilarTicket, ...] = ()
+    draft: Draft | None = None
+    reasons: tuple[HandoffReason, ...] = ()
+
+
+class Clock:
+    """Measures the steps of one ticket, in seconds."""
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self._timer = timer
+        self._last = timer()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """End a step."""
+        now = self._timer()
+        self.laps[name], self._last = now - self._last, now
+
+
+def disposition(reading: Reading, outcome: Outcome) -> Disposition:
+    """Return what happens to the ticket: `open` where no rule fired and no draft was asked for."""
+    if reading.wants_no_reply:
+        return "no_reply"
+    if outcome.reasons:
+        return "handoff"
+    return "draft" if outcome.draft else "open"
+
+
+def no_draft(problem: str | None) -> HandoffReason:
+    """Return the reason that stands when there is no draft and every rule stayed silent."""
+    return HandoffReason(
+        code="unsupported_draft",
+        severity="medium",
+        evidence=problem or "no draft could be written",
+        would_change="A draft had stood in its sources",
+    )
+
+
+def articles_of(hits: Sequence[Hit]) -> tuple[ArticleHit, ...]:
+    """Return the best passage of each article, best first, five at most."""
+    best: dict[str, Hit] = {}
+    for hit in hits:
+        best.setdefault(hit.document.id, hit)
+    return tuple(article_hit(hit) for hit in list(best.values())[:MAX_ARTICLES])
+
+
+def article_hit(hit: Hit) -> ArticleHit:
+    """Return a hit in the shape of the wire."""
+    return ArticleHit(
+        article_id=hit.document.id,
+        revision=hit.document.revision,
+        audience=hit.document.audience,
+        title=hit.document.title,
+        score=round(hit.score, 4),
+        passage=hit.passage.text,
+        start=hit.passage.start,
+        end=hit.passage.end,
+        why=Why(dense=round(hit.dense, 4), lexical=round(hit.lexical, 4), terms=hit.terms),
+    )
+
+
+def is_public(document: Document) -> bool:
+    """Tell whether customers may read a document."""
+    return document.audience == "public"
+
+
+def anyone(document: Document) -> bool:
+    """Let every document through: for callers that may see internal ones."""
+    return True
+
+
+def text_to_classify(text: TicketText) -> str:
+    """Return what the classifier sees: all of the customer's words, as far as the encoder can use them."""
+    return text.everything[:MAX_ENCODED]
+
+
+def text_to_search(text: TicketText) -> str:
+    """Return what is searched for: the subject and the newest message."""
+    return text.question[:MAX_ENCODED]

@@ -1,0 +1,30 @@
+"""What can go wrong in `triage`.
+
+TriageError
+├── DeskFileError     a file of a desk folder is missing, unreadable or contradicts another; names file, line, remedy
+├── TicketFileError   a ticket or case file given on the command line cannot be read
+└── GenerationError   a generation is missing, damaged, or was built by other code or another encoder
+"""
+
+from pathlib import Path
+
+
+class TriageError(Exception):
+    """Root of the errors of this package."""
+
+
+class DeskFileError(TriageError):
+    """A file of a desk folder is not right."""
+
+    def __init__(self, path: Path, line: int | None, problem: str, remedy: str) -> None:
+        where = f"{path}:{line}" if line else str(path)
+        super().__init__(f"{where}: {problem}; {remedy}")
+        self.path, self.line, self.problem, self.remedy = path, line, problem, remedy
+
+
+class TicketFileError(TriageError):
+    """A ticket file is missing, too large, or not a ticket."""
+
+
+class GenerationError(TriageError):
+    """No generation can be served from this folder."""

@@ -1,0 +1,125 @@
+"""What lies in a generation, and how it is written and read: heads, documents, passages, indexes, past tickets."""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.artifact_files import read_arrays, read_json, write_arrays, write_json
+from models.linear_head import LinearHead
+from models.text_features import NgramWeights
+from retrieval.dense_index import DenseIndex
+from retrieval.documents import Block, Document, Passage
+from retrieval.lexical_index import LexicalIndex
+from retrieval.search import PassageSearch
+from triage.classify import FieldHead, TicketClassifier
+from triage.suggestions import SimilarTicket
+
+HEAD_ARRAYS = ("weights", "bias", "columns", "idf")
+
+
+@dataclass(frozen=True)
+class PastReplies:
+    """Resolved tickets of the desk, to show agents what was answered before."""
+
+    index: DenseIndex
+    tickets: tuple[tuple[str, str], ...]
+
+    def nearest(self, vector: Any, limit: int, min_score: float) -> tuple[SimilarTicket, ...]:
+        """Return the most similar past tickets that got a reply, for a unit vector of shape (dimension,)."""
+        scores, rows = self.index.search(vector[np.newaxis, :], limit)
+        return tuple(
+            SimilarTicket(ticket_id=self.tickets[row][0], score=round(float(score), 4), reply=self.tickets[row][1])
+            for score, row in zip(scores[0], rows[0], strict=True)
+            if score >= min_score
+        )
+
+
+def write_heads(folder: Path, heads: Mapping[str, FieldHead]) -> None:
+    """Write one npz of weights and one card for all fields."""
+    arrays: dict[str, Any] = {}
+    card: dict[str, Any] = {}
+    for number, (field, field_head) in enumerate(heads.items()):
+        head = field_head.head
+        arrays |= {f"weights_{number}": head.weights, f"bias_{number}": head.bias}
+        arrays |= {f"columns_{number}": field_head.ngrams.columns, f"idf_{number}": field_head.ngrams.idf}
+        card[field] = {
+            "number": number,
+            "labels": list(head.labels),
+            "temperature": head.temperature,
+            "threshold": field_head.threshold,
+        }
+    write_arrays(folder / "heads.npz", arrays)
+    write_json(folder / "heads.json", {"order": list(heads), "fields": card})
+
+
+def read_heads(folder: Path) -> TicketClassifier:
+    """Read what `write_heads` wrote."""
+    arrays, card = read_arrays(folder / "heads.npz"), read_json(folder / "heads.json")
+    heads = {}
+    for field in card["order"]:
+        entry = card["fields"][field]
+        weights, bias, columns, idf = (arrays[f"{name}_{entry['number']}"] for name in HEAD_ARRAYS)
+        head = LinearHead(tuple(entry["labels"]), weights, bias, entry["temperature"])
+        heads[field] = FieldHead(head, NgramWeights(columns, idf), entry["threshold"])
+    return TicketClassifier(heads)
+
+
+def write_search(folder: Path, search: PassageSearch) -> None:
+    """Write documents, passages and both indexes."""
+    write_rows(folder / "documents.jsonl", (asdict(document) for document in search.documents.values()))
+    write_rows(folder / "passages.jsonl", (asdict(passage) for passage in search.passages))
+    search.dense.save(folder / "passages.faiss")
+    search.lexical.save(folder / "passages.bm25")
+
+
+def read_search(folder: Path, dimension: int) -> PassageSearch:
+    """Read what `write_search` wrote."""
+    documents = [_document(row) for row in read_rows(folder / "documents.jsonl")]
+    passages = [Passage(**row | {"headings": tuple(row["headings"])}) for row in read_rows(folder / "passages.jsonl")]
+    return PassageSearch(
+        {document.id: document for document in documents},
+        passages,
+        DenseIndex.load(folder / "passages.faiss", len(passages), dimension),
+        LexicalIndex.load(folder / "passages.bm25", len(passages)),
+    )
+
+
+def write_past_replies(folder: Path, past: PastReplies) -> None:
+    """Write past replies and their index."""
+    write_rows(folder / "past.jsonl", ({"id": ticket, "reply": reply} for ticket, reply in past.tickets))
+    past.index.save(folder / "past.faiss")
+
+
+def read_past_replies(folder: Path, dimension: int) -> PastReplies:
+    """Read what `write_past_replies` wrote."""
+    tickets = tuple((row["id"], row["reply"]) for row in read_rows(folder / "past.jsonl"))
+    return PastReplies(DenseIndex.load(folder / "past.faiss", len(tickets), dimension), tickets)
+
+
+def copy_rules(desk: Path, folder: Path, names: Iterable[str]) -> None:
+    """Copy the desk's rule files, so that a generation stands on its own."""
+    for name in names:
+        if (desk / name).exists():
+            shutil.copyfile(desk / name, folder / name)
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write JSON Lines."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read JSON Lines that this module wrote."""
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def _document(row: dict[str, Any]) -> Document:
+    blocks = tuple(Block(**block | {"headings": tuple(block["headings"])}) for block in row["blocks"])
+    return Document(**row | {"blocks": blocks, "tags": tuple(row["tags"])})

@@ -1,0 +1,120 @@
+"""Versioned folders of everything that was learned and indexed: written whole, checked by hash, switched at once."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.artifact_files import read_json, sha256_of_file, sync_folder, write_bytes_atomically, write_json
+from models.errors import ArtifactError
+from triage.errors import GenerationError
+
+FORMAT = "firstline-generation/1"
+MANIFEST = "manifest.json"
+NUMBER = re.compile(r"\d{6}")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A generation whose files have all been checked against its manifest."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its number, such as ``000001``."""
+        return self.folder.name
+
+
+class Generations:
+    """The generations of one desk, under ``var/generations/<desk>``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def publish(self, write: Callable[[Path], dict[str, Any]]) -> Generation:
+        """Let `write` fill a new folder (it returns what the manifest says), then make it the current generation.
+
+        A process that dies on the way leaves a folder that nobody reads; the next build removes it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        for stale in self.root.glob(".building-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(dir=self.root, prefix=".building-"))
+        try:
+            facts = write(scratch)
+            files = {
+                str(path.relative_to(scratch)): {"sha256": sha256_of_file(path), "bytes": path.stat().st_size}
+                for path in sorted(scratch.rglob("*"))
+                if path.is_file()
+            }
+            write_json(scratch / MANIFEST, {"format": FORMAT, **facts, "files": files})
+            for folder in (scratch, *(path for path in scratch.rglob("*") if path.is_dir())):
+                sync_folder(folder)
+            target = self._take_next_name(scratch)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        sync_folder(self.root)
+        write_bytes_atomically(self.root / "current", f"{target.name}\n".encode())
+        return Generation(target, read_json(target / MANIFEST))
+
+    def names(self) -> list[str]:
+        """Return all generation names, oldest first."""
+        if not self.root.is_dir():
+            return []
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir() and NUMBER.fullmatch(path.name))
+
+    def current_name(self) -> str:
+        """Return the name of the current generation, "" where there is none."""
+        pointer = self.root / "current"
+        if pointer.is_file():
+            return pointer.read_text(encoding="utf-8").strip()
+        return next(reversed(self.names()), "")
+
+    def open_current(self, on_refused: Callable[[str], None]) -> Generation:
+        """Return the current generation; where it is damaged, tell `on_refused` and return the newest sound older one.
+
+        Raises `GenerationError` where none is sound.
+        """
+        names, current = self.names(), self.current_name()
+        older = [name for name in reversed(names) if name < current]
+        for name in ([current] if current in names else []) + older:
+            try:
+                return self.open(name)
+            except GenerationError as error:
+                on_refused(str(error))
+        raise GenerationError(f"{self.root}: no generation can be served; run `firstline build` for this desk")
+
+    def open(self, name: str) -> Generation:
+        """Check every file of a generation against its manifest; raise `GenerationError` where one differs."""
+        folder = self.root / name
+        try:
+            manifest = read_json(folder / MANIFEST)
+        except ArtifactError as error:
+            raise GenerationError(f"{folder}: the manifest cannot be read; build again or roll back") from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise GenerationError(f"{folder}: a generation of another format; build again")
+        for relative, expected in manifest["files"].items():
+            path = folder / relative
+            if (
+                not path.is_file()
+                or path.stat().st_size != expected["bytes"]
+                or sha256_of_file(path) != expected["sha256"]
+            ):
+                raise GenerationError(f"{path} is missing or damaged; build again or roll back")
+        return Generation(folder, manifest)
+
+    def _take_next_name(self, scratch: Path) -> Path:
+        while True:
+            names = self.names()
+            target = self.root / f"{int(names[-1]) + 1 if names else 1:06d}"
+            try:
+                return scratch.rename(target)
+            except OSError:
+                if not target.exists():
+                    raise

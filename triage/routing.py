@@ -1,0 +1,77 @@
+"""The desk's own rules, asked before the model: ordered, first match per field wins, each shown as a factor."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+
+from pydantic import Field, model_validator
+
+from triage.cleaning import TicketText
+from triage.tickets import Ticket
+from triage.toml_files import FileModel, read_toml
+
+
+class RoutingRule(FileModel):
+    """All conditions that are given must hold; the fields in `set` are then decided.
+
+    keywords: any of these words or phrases, whole words, case folded. tag: of the ticket. segment: a requester tag.
+    """
+
+    name: str = Field(min_length=1)
+    keywords: tuple[str, ...] = ()
+    tag: str | None = None
+    segment: str | None = None
+    channel: str | None = None
+    set: dict[str, str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_condition(self) -> "RoutingRule":
+        if not (self.keywords or self.tag or self.segment or self.channel):
+            raise ValueError("a rule needs keywords, tag, segment or channel")
+        return self
+
+    def evidence(self, ticket: Ticket, text: TicketText) -> str | None:
+        """Return what made the rule fire, or None."""
+        found: list[str] = []
+        for wanted, has, what in (
+            (self.tag, ticket.tags, "tag"),
+            (self.segment, ticket.requester.tags, "segment"),
+            (self.channel, (ticket.channel or "",), "channel"),
+        ):
+            if wanted is not None:
+                if wanted not in has:
+                    return None
+                found.append(f"{what} {wanted}")
+        if self.keywords:
+            match = re.search(rf"\b(?:{'|'.join(map(re.escape, self.keywords))})\b", text.everything, re.I)
+            if match is None:
+                return None
+            found.append(match.group())
+        return "; ".join(found)
+
+
+class Routing(FileModel):
+    """The rules in order."""
+
+    rules: tuple[RoutingRule, ...] = ()
+
+    def decide(self, ticket: Ticket, text: TicketText) -> Mapping[str, tuple[str, str, str]]:
+        """Return (label, rule name, evidence) for each field that a rule decides."""
+        decided: dict[str, tuple[str, str, str]] = {}
+        for rule in self.rules:
+            if not set(rule.set) <= set(decided):
+                evidence = rule.evidence(ticket, text)
+                if evidence is not None:
+                    decided = {field: (label, rule.name, evidence) for field, label in rule.set.items()} | decided
+        return decided
+
+
+def read_routing(path: Path) -> Routing:
+    """Read ``routing.toml``; a desk without the file has no rules. Raises `DeskFileError`."""
+    return read_toml(path, Routing) if path.exists() else Routing()
+
+
+def settings_of(routing: Routing) -> list[tuple[int, str, str]]:
+    """Return (rule number from 1, field, label) of everything the rules may set, for checking against the taxonomy."""
+    return [(number, field, label) for number, rule in enumerate(routing.rules, 1) for field, label in rule.set.items()]

@@ -1,0 +1,163 @@
+"""What Firstline says about a ticket: the shapes of the wire, all frozen."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from triage.message_kind import Kind
+from triage.tickets import WireModel
+
+SUGGESTION_VERSION = 1
+
+Severity = Literal["low", "medium", "high", "critical"]
+Disposition = Literal["draft", "handoff", "no_reply", "open"]
+
+
+class Alternative(WireModel):
+    """A label that was considered."""
+
+    value: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class Factor(WireModel):
+    """Something that moved a prediction."""
+
+    name: str
+    effect: str
+    evidence: str
+
+
+class Prediction(WireModel):
+    """One field. Undecided: `value` is null and the best guess leads the alternatives.
+
+    confidence: the calibrated chance of the best guess; 1 where a routing rule decided.
+    """
+
+    value: str | None
+    confidence: float = Field(ge=0, le=1)
+    decided: bool
+    alternatives: tuple[Alternative, ...] = ()
+    factors: tuple[Factor, ...] = ()
+
+    @property
+    def best(self) -> str:
+        """The value, or the best guess where none was decided."""
+        return self.value if self.value is not None else self.alternatives[0].value
+
+    def chance_of(self, label: str) -> float:
+        """Return the confidence in one label; 0 where it is not among those listed."""
+        if self.value == label:
+            return self.confidence
+        return next((other.confidence for other in self.alternatives if other.value == label), 0.0)
+
+
+class Why(WireModel):
+    """Why a passage was found."""
+
+    dense: float
+    lexical: float
+    terms: tuple[str, ...]
+
+
+class ArticleHit(WireModel):
+    """An article that may answer, with its best passage: `text[start:end]` of the article's plain text."""
+
+    article_id: str
+    revision: int
+    audience: Literal["public", "internal"]
+    title: str
+    score: float
+    passage: str
+    start: int
+    end: int
+    why: Why
+
+
+class SimilarTicket(WireModel):
+    """A past ticket of this desk and the reply it got; for agents only, never a source of drafts."""
+
+    ticket_id: str
+    score: float
+    reply: str
+
+
+class Support(WireModel):
+    """Where a sentence stands: characters start to end of the article's plain text."""
+
+    article_id: str
+    start: int
+    end: int
+    score: float = Field(ge=0, le=1)
+
+
+class DraftSentence(WireModel):
+    """One sentence or step. `role` tells facts, which need support, from courtesy, which states none."""
+
+    text: str
+    role: Literal["greeting", "lead", "fact", "closing"]
+    support: tuple[Support, ...] = ()
+
+
+class Draft(WireModel):
+    """A reply for an agent to accept, edit or reject."""
+
+    text: str
+    sentences: tuple[DraftSentence, ...]
+    source: Literal["articles", "macro", "history", "model"]
+    warnings: tuple[str, ...] = ()
+
+
+class HandoffReason(WireModel):
+    """A rule that fired, what made it fire, and what would have changed it."""
+
+    code: str
+    severity: Severity
+    evidence: str
+    would_change: str
+
+
+class Handoff(WireModel):
+    """Why a person must take over, who, and a note for them. All reasons are kept, the gravest first."""
+
+    reasons: tuple[HandoffReason, ...]
+    team: str | None
+    summary: str
+
+
+class Due(WireModel):
+    """SLA targets in working time, from the likeliest priority."""
+
+    respond_by: AwareDatetime
+    resolve_by: AwareDatetime
+
+
+class Versions(WireModel):
+    """What decided: with these the decision can be repeated."""
+
+    engine: str
+    encoder: str
+    generation: str
+    knowledge_revision: int
+    policy: str
+    taxonomy: str
+
+
+class Suggestion(WireModel):
+    """Everything about one ticket. `timing_ms` and `id` are left out of comparisons."""
+
+    id: str
+    ticket_id: str | None
+    version: int = SUGGESTION_VERSION
+    kind: Kind
+    kind_evidence: str
+    language: str
+    fields: dict[str, Prediction]
+    due: Due | None
+    disposition: Disposition
+    articles: tuple[ArticleHit, ...] = ()
+    similar: tuple[SimilarTicket, ...] = ()
+    draft: Draft | None = None
+    handoff: Handoff | None = None
+    versions: Versions
+    timing_ms: dict[str, float]

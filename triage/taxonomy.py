@@ -1,0 +1,103 @@
+"""The fields of a desk and their labels: what they mean, and what hangs on them."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from triage.business_hours import BusinessHours
+from triage.toml_files import FileModel, read_toml
+
+#: Fields that every desk has.
+REQUIRED_FIELDS = ("category", "priority", "team")
+
+
+class Label(FileModel):
+    """One value of a field. Description and examples teach the classifier before there is any history."""
+
+    description: str = Field(min_length=1)
+    examples: tuple[str, ...] = ()
+
+
+class Team(Label):
+    """A label of the field `team`: tier 1 answers first; `next` is where it escalates, `escalation` whom to ask."""
+
+    tier: int = Field(default=1, ge=1, le=9)
+    hours: BusinessHours | None = None
+    skills: tuple[str, ...] = ()
+    next: str | None = None
+    escalation: str | None = None
+
+    @field_validator("hours", mode="before")
+    @classmethod
+    def _parse_hours(cls, value: Any) -> Any:
+        return BusinessHours.parse(value) if isinstance(value, Mapping) else value
+
+
+class TaxonomyField(FileModel):
+    """A field with its labels, in the order of the file."""
+
+    description: str = ""
+    labels: dict[str, Label] = Field(min_length=1)
+
+
+class TeamField(FileModel):
+    """The field `team`."""
+
+    description: str = ""
+    labels: dict[str, Team] = Field(min_length=1)
+
+
+class Taxonomy(FileModel):
+    """All fields of a desk; `category`, `priority` and `team` always."""
+
+    category: TaxonomyField
+    priority: TaxonomyField
+    team: TeamField
+    more: dict[str, TaxonomyField] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_further_fields(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "more" in values:
+            return values
+        further = {name: value for name, value in values.items() if name not in REQUIRED_FIELDS}
+        return {name: value for name, value in values.items() if name in REQUIRED_FIELDS} | {"more": further}
+
+    @model_validator(mode="after")
+    def _next_teams_exist(self) -> "Taxonomy":
+        for name, team in self.team.labels.items():
+            if team.next is not None and team.next not in self.team.labels:
+                raise ValueError(f"team {name} names {team.next!r} as next, which is no team")
+        return self
+
+    @property
+    def fields(self) -> dict[str, dict[str, Label]]:
+        """Labels by field, in file order."""
+        return {
+            "category": dict(self.category.labels),
+            "priority": dict(self.priority.labels),
+            "team": dict(self.team.labels),
+            **{name: dict(field.labels) for name, field in self.more.items()},
+        }
+
+    def problem_with(self, field: str, label: str) -> tuple[str, str] | None:
+        """Return (problem, remedy) where a field or label is unknown, else None."""
+        if field not in self.fields:
+            return f"unknown field {field!r}", f"use one of {', '.join(self.fields)}, or add it to taxonomy.toml"
+        if label not in self.fields[field]:
+            labels = ", ".join(self.fields[field])
+            return f"unknown {field} {label!r}", f"use one of {labels}, or add it to taxonomy.toml"
+        return None
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """Read ``taxonomy.toml``; raise `DeskFileError`."""
+    return read_toml(path, Taxonomy)
+
+
+def version_of(path: Path) -> str:
+    """Return the version of a rule file: "sha256:" and the first 12 hex digits of its bytes' hash."""
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"

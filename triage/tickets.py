@@ -1,0 +1,65 @@
+"""A ticket as it arrives, on the wire and in files alike."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+
+from triage.cleaning import safe_unicode
+
+MAX_TEXT = 200_000
+
+
+def _safe(value: Any) -> Any:
+    return safe_unicode(value) if isinstance(value, str) else value
+
+
+#: Any text from outside: lone surrogates replaced, NUL and other control characters dropped, before anything else.
+Text = Annotated[str, BeforeValidator(_safe), Field(max_length=MAX_TEXT)]
+ShortText = Annotated[str, BeforeValidator(_safe), Field(max_length=1_000)]
+Name = Annotated[str, BeforeValidator(_safe), Field(min_length=1, max_length=128)]
+
+
+class WireModel(BaseModel):
+    """Base of all wire shapes: frozen, and an unknown key is an error rather than a loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Requester(WireModel):
+    """Who asks."""
+
+    id: Name | None = None
+    name: ShortText | None = None
+    email: ShortText | None = None
+    tags: tuple[Name, ...] = Field(default=(), max_length=100)
+
+
+class Message(WireModel):
+    """What followed the opening message."""
+
+    author: Literal["customer", "agent", "bot", "system"]
+    text: Text
+    created_at: AwareDatetime | None = None
+    public: bool = True
+
+
+class Ticket(WireModel):
+    """A ticket. `subject` and `body` are the opening message, `messages` what followed, in order."""
+
+    id: Name | None = None
+    subject: ShortText | None = None
+    body: Text | None = None
+    channel: Name | None = None
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] | None = None
+    created_at: AwareDatetime | None = None
+    requester: Requester = Requester()
+    messages: tuple[Message, ...] = Field(default=(), max_length=500)
+    headers: dict[Name, ShortText] = Field(default={}, max_length=200)
+    tags: tuple[Name, ...] = Field(default=(), max_length=100)
+    attributes: dict[Name, bool | int | FiniteFloat | ShortText | None] = Field(default={}, max_length=100)
+
+    @model_validator(mode="after")
+    def _has_text(self) -> "Ticket":
+        if self.subject is None and self.body is None:
+            raise ValueError("a ticket needs a subject or a body; send at least one of them, blank if it was blank")
+        return self
