@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import Field, ValidationError
 
@@ -16,8 +16,17 @@ from triage.tickets import Ticket, WireModel
 
 #: Reasons that are planned for and not built yet may be expected; nothing is scored on them.
 PLANNED_REASONS = frozenset(
-    "angry_customer vip_requester out_of_scope conflicting_articles account_specific repeat_contact "
-    "several_questions_unanswered hostile_instructions attachment_needed".split()
+    (
+        "angry_customer",
+        "vip_requester",
+        "out_of_scope",
+        "conflicting_articles",
+        "account_specific",
+        "repeat_contact",
+        "several_questions_unanswered",
+        "hostile_instructions",
+        "attachment_needed",
+    )
 )
 
 
@@ -74,5 +83,6 @@ def _check_expectations(
     for reason in expect.get("handoff_reasons", []):
         if reason not in HANDOFF_RULES and reason not in PLANNED_REASONS:
             raise CaseError(path, line, f"expects an unknown reason {reason!r}", f"use one of {sorted(HANDOFF_RULES)}")
-    if expect.get("kind", "request") not in Kind.__args__:  # type: ignore[attr-defined]
-        raise CaseError(path, line, f"expects an unknown kind {expect['kind']!r}", f"use one of {Kind.__args__}")  # type: ignore[attr-defined]
+    kinds = get_args(Kind)
+    if expect.get("kind", "request") not in kinds:
+        raise CaseError(path, line, f"expects an unknown kind {expect['kind']!r}", f"use one of {', '.join(kinds)}")

@@ -80,7 +80,7 @@ def _export(folder: EncoderFolder, made: Path) -> None:
 def _write_graph(transformer: Any, path: Path) -> None:
     import torch
 
-    class Graph(torch.nn.Module):
+    class Graph(torch.nn.Module):  # type: ignore[misc]
         """Transformer, mean pooling over the real tokens, L2 norm."""
 
         def __init__(self) -> None:
@@ -105,7 +105,7 @@ def _write_graph(transformer: Any, path: Path) -> None:
         dynamo=True,
         input_names=list(INPUTS),
         output_names=["sentence_embedding"],
-        dynamic_shapes={name: axes for name in INPUTS},
+        dynamic_shapes=dict.fromkeys(INPUTS, axes),
         verbose=False,
     )
     if program is None:

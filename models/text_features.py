@@ -1,10 +1,11 @@
-"""Hashed word and character n-grams, weighted by TF-IDF: what an embedding forgets, names and codes and misspellings."""
+"""Hashed word and character n-grams, weighted by TF-IDF: what an embedding forgets (names, codes, slips)."""
 
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -35,7 +36,7 @@ def count_ngrams(texts: Sequence[str]) -> sparse.csr_matrix:
 
 def _buckets(text: str) -> Iterator[int]:
     words = WORD.findall(text.lower())
-    for gram in (*words, *(f"{first} {second}" for first, second in zip(words, words[1:], strict=False))):
+    for gram in (*words, *(f"{first} {second}" for first, second in pairwise(words))):
         yield zlib.crc32(gram.encode()) % HALF
     for word in words:
         padded = f" {word} "

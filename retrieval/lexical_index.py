@@ -12,12 +12,13 @@ from retrieval.errors import DamagedIndexError
 
 #: Words, and identifiers such as BR-77120, TAX_PERIOD_NOT_ENDED or 503 as one token.
 TOKEN = re.compile(r"[^\W_]+(?:[-_.'’][^\W_]+)*")
-STOP_WORDS = frozenset(
+_STOP_WORDS = (
     "a about after all also am an and any are as at be been before but by can could did do does for from get got had "
     "has have he hello her hi his how i if in into is it its just like me my no not now of off on one or our out over "
     "please she so some than thank thanks that the their them then there they this to too up us was we were what when "
-    "where which who why will with would you your i'm i've it's don't can't".split()
+    "where which who why will with would you your i'm i've it's don't can't "
 )
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def tokenize(text: str) -> list[str]:

@@ -54,6 +54,5 @@ class Services:
 
 def services_of(request: Request) -> Services:
     """Return the services of the app that a request came to."""
-    services = request.app.state.services
-    assert isinstance(services, Services)
+    services: Services = request.app.state.services
     return services

@@ -32,7 +32,7 @@ class BusinessHours:
             opens, closes = time.fromisoformat(match.group(1)), time.fromisoformat(match.group(2))
             if opens >= closes:
                 raise ValueError(f"hours {days!r} = {span!r} close before they open")
-            hours |= {day: (opens, closes) for day in range(DAYS.index(first), DAYS.index(last) + 1)}
+            hours |= dict.fromkeys(range(DAYS.index(first), DAYS.index(last) + 1), (opens, closes))
         if not hours:
             raise ValueError("no opening hours at all; name at least one day")
         return cls(hours)

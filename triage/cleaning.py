@@ -18,7 +18,7 @@ HTML_TAG = re.compile(
 )
 LINE_TAG = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6]|/blockquote)\b[^<>]{0,2000}>", re.I)
 ANY_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]{0,2000}(/?)>", re.I)
-VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
 #: nh3 is quadratic in nesting; deeper markup is shown as it stands.
 MAX_DEPTH = 256
 #: Mail is cut into reply and quote only up to this length; longer text is taken whole.

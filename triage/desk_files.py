@@ -133,8 +133,8 @@ def read_rules(folder: Path) -> DeskRules:
     for number, field, label in settings_of(routing):
         if problem := taxonomy.problem_with(field, label):
             raise DeskFileError(folder / "routing.toml", None, f"rule {number}: {problem[0]}", problem[1])
-    for what, field, label in policy.mentions():
-        if problem := taxonomy.problem_with(field, label or next(iter(taxonomy.fields.get(field, {"": 0})))):
+    for what, field, named in policy.mentions():
+        if problem := taxonomy.problem_with(field, named or next(iter(taxonomy.fields.get(field, {"": 0})))):
             raise DeskFileError(folder / "policy.toml", None, f"{what}: {problem[0]}", problem[1])
     for priority in settings.sla:
         if problem := taxonomy.problem_with("priority", priority):
@@ -167,7 +167,9 @@ def _history_row(path: Path, line: int, value: dict[str, Any], taxonomy: Taxonom
     reply, resolved = value.pop("reply", ""), value.pop("resolved", False)
     if not isinstance(reply, str) or not isinstance(resolved, bool):
         raise DeskFileError(path, line, "reply or resolved is of the wrong type", "write a string and true or false")
-    return HistoryRow(parse_ticket(path, line, value), {str(f): str(l) for f, l in labels.items()}, reply, resolved)
+    return HistoryRow(
+        parse_ticket(path, line, value), {str(field): str(label) for field, label in labels.items()}, reply, resolved
+    )
 
 
 def parse_ticket(path: Path, line: int, value: Any) -> Ticket:

@@ -127,7 +127,8 @@ class TriageEngine:
         reasons = self._reasons(reading, public)
         if reasons:
             return None, reasons
-        draft, problem = None, "there was no public passage to write from"
+        draft: Draft | None = None
+        problem: str | None = "there was no public passage to write from"
         if public:
             question, name = text_to_search(reading.text), reading.ticket.requester.name
             draft, problem = check_draft(*compose(question, name, public, self.voice))

@@ -17,24 +17,26 @@ BOUNCE_SUBJECT = re.compile(
     re.I,
 )
 AUTO_SUBJECT = re.compile(
-    r"^(?:automatic reply|auto(?:matic)?[- ]?(?:reply|response)|out of (?:the )?office|abwesenheits\w*|automatische antwort"
-    r"|r[ée]ponse automatique|respuesta autom[áa]tica)\b",
+    r"^(?:automatic reply|auto(?:matic)?[- ]?(?:reply|response)|out of (?:the )?office|abwesenheits\w*"
+    r"|automatische antwort|r[ée]ponse automatique|respuesta autom[áa]tica)\b",
     re.I,
 )
 AUTO_TEXT = re.compile(
     r"\b(?:out of (?:the )?office|on (?:annual|parental|maternity|paternity|sick) leave|this is an automat\w+"
-    r"|automat\w+ (?:reply|response|answer)|away from my (?:desk|mail|e-?mail|inbox)|limited access to (?:my )?e-?mails?"
+    r"|automat\w+ (?:reply|response|answer)|away from my (?:desk|mail|e-?mail|inbox)"
+    r"|limited access to (?:my )?e-?mails?"
     r"|(?:not|nobody) (?:be )?(?:checking|reading) (?:this|my|these) (?:inbox|mailbox|e?-?mails?)"
-    r"|(?:i am|i'm|we are|we're) (?:currently )?(?:away|closed|on holiday)\b[^.?!\n]{0,40}\b(?:until|till|from|and (?:will )?be back))",
+    r"|(?:i am|i'm|we are|we're) (?:currently )?(?:away|closed|on holiday)\b"
+    r"[^.?!\n]{0,40}\b(?:until|till|from|and (?:will )?be back))",
     re.I,
 )
 THANKS = re.compile(
     r"\b(?:thanks?|thank you|thankyou|thx|ta|cheers|brilliant|sorted|all good|perfect|lifesaver)\b", re.I
 )
 ASKS = re.compile(
-    r"\?|\b(?:how (?:do|can|to)|can (?:you|i|we)|could (?:you|i|we)|would you|please|pls|need(?:s)? to|but|still|however"
-    r"|although|except|error|problem|issue|wrong|not work\w*|doesn'?t|won'?t|can'?t|cannot|unable|help me|one more|another"
-    r"|what|why|when|where|which|wondering|let me know)\b",
+    r"\?|\b(?:how (?:do|can|to)|can (?:you|i|we)|could (?:you|i|we)|would you|please|pls|need(?:s)? to|but|still"
+    r"|however|although|except|error|problem|issue|wrong|not work\w*|doesn'?t|won'?t|can'?t|cannot|unable|help me"
+    r"|one more|another|what|why|when|where|which|wondering|let me know)\b",
     re.I,
 )
 MAX_THANKS_WORDS = 45

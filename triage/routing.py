@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-
 from pydantic import Field, model_validator
 
 from triage.cleaning import TicketText

@@ -1,6 +1,6 @@
 """A suggestion as a person reads it in a terminal."""
 
-from triage.suggestions import Prediction, Suggestion
+from triage.suggestions import Prediction, Suggestion, percent
 from triage.tickets import Ticket
 
 TITLES = {"draft": "DRAFT READY", "handoff": "NEEDS A PERSON", "no_reply": "NO REPLY NEEDED", "open": "TRIAGED"}
@@ -32,7 +32,7 @@ def suggestion_text(ticket: Ticket, suggestion: Suggestion) -> str:
 
 
 def _prediction(prediction: Prediction) -> str:
-    sure = f"{prediction.confidence:.0%}"
+    sure = percent(prediction.confidence)
     why = "".join(f"  [{factor.name}: {factor.evidence}]" for factor in prediction.factors)
     return (
         f"{prediction.value} ({sure}){why}" if prediction.decided else f"undecided, perhaps {prediction.best} ({sure})"

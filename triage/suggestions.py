@@ -20,6 +20,11 @@ class Alternative(WireModel):
     confidence: float = Field(ge=0, le=1)
 
 
+def percent(confidence: float) -> str:
+    """Say a confidence as people should read it: no chance is certain."""
+    return "over 99%" if confidence > 0.99 else f"{confidence:.0%}"
+
+
 class Factor(WireModel):
     """Something that moved a prediction."""
 

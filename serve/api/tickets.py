@@ -23,7 +23,10 @@ def triage(
     caller: Annotated[Caller, Depends(caller_with("triage"))],
     store: Annotated[bool, Query(description="Keep the outcome, as a suggestion is kept")] = False,
 ) -> Suggestion:
-    """Kind, fields, due times, and every handoff rule that needs no search; `disposition` is handoff, no_reply or open."""
+    """Kind, fields, due times, and every handoff rule that needs no search.
+
+    `disposition` is handoff, no_reply or open.
+    """
     return services.triage(caller, ticket, store)
 
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from serve.security.callers import browser_caller
 from serve.security.keys import Caller
 from serve.services import Services, services_of
+from triage.suggestions import percent
 
 HERE = Path(__file__).parent
 SHOWN = 50
@@ -18,6 +19,7 @@ DISPOSITIONS = {"draft": "Draft ready", "handoff": "Needs you", "no_reply": "No 
 
 templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 templates.filters["moment"] = lambda value: _moment(value)
+templates.filters["percent"] = percent
 router = APIRouter(prefix="/console", include_in_schema=False)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from triage.cleaning import normalise
 
@@ -55,12 +56,11 @@ def _compiled(rule: str, languages: tuple[str, ...]) -> tuple[Mapping[str, re.Pa
 
 
 @cache
-def phrase_table() -> dict[str, dict[str, object]]:
+def phrase_table() -> dict[str, Any]:
     """Return the phrase file that ships with the package."""
     return tomllib.loads(Path(__file__).with_name("phrases.toml").read_text(encoding="utf-8"))
 
 
-def _join(by_language: object, languages: tuple[str, ...]) -> re.Pattern[str]:
-    assert isinstance(by_language, dict)
+def _join(by_language: Mapping[str, list[str]], languages: tuple[str, ...]) -> re.Pattern[str]:
     expressions = [expression for language in languages for expression in by_language.get(language, [])]
     return re.compile("|".join(f"(?:{expression})" for expression in expressions) or r"(?!)", re.I)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from retrieval.documents import Hit
 from triage.cleaning import TicketText
-from triage.suggestions import HandoffReason, Prediction
+from triage.suggestions import HandoffReason, Prediction, percent
 
 MAX_WORDS = 120
 MAX_WANT = 45
@@ -45,5 +45,5 @@ def shorten_lines(lines: Sequence[str], words: int) -> list[str]:
 
 
 def _known(field: str, prediction: Prediction) -> str:
-    sure = f"{prediction.confidence:.0%}"
+    sure = percent(prediction.confidence)
     return f"{field} {prediction.best} ({sure if prediction.decided else f'unsure, {sure}'})"
