@@ -5,8 +5,8 @@ from itertools import groupby
 
 from retrieval.documents import Block, Document, Passage
 
-#: A section longer than this many words is cut between blocks; a numbered procedure is kept whole up to twice that.
-MAX_WORDS = 160
+#: A section of more words is cut between blocks; a numbered procedure is kept whole up to three times that.
+MAX_WORDS = 90
 
 
 def split_into_passages(document: Document) -> list[Passage]:
@@ -33,7 +33,7 @@ def _cut(text: str, blocks: list[Block]) -> Iterator[list[Block]]:
     for block in blocks:
         size = len(text[block.start : block.end].split())
         in_procedure = block.kind == "step" and run and run[-1].kind == "step"
-        limit = 2 * MAX_WORDS if in_procedure else MAX_WORDS
+        limit = 3 * MAX_WORDS if in_procedure else MAX_WORDS
         if run and words + size > limit:
             yield run
             run, words = [], 0

@@ -1,7 +1,7 @@
 """The one place that orders the steps from a ticket to a suggestion."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from time import perf_counter
@@ -13,7 +13,7 @@ from triage.business_hours import Calendar
 from triage.classify import TicketClassifier, undecided
 from triage.cleaning import TicketText, read_text
 from triage.desk_files import DeskRules
-from triage.drafting.compose import Voice, compose
+from triage.drafting.compose import Voice, compose, quotable
 from triage.drafting.handoff import Evidence, decide_handoff, team_for
 from triage.drafting.summary import write_summary
 from triage.drafting.support import check_draft
@@ -90,7 +90,7 @@ class TriageEngine:
         """Return kind, fields, due, and every handoff rule that needs no search: the fast path."""
         clock = Clock(self.timer)
         reading = self.read(ticket)
-        reasons = () if reading.wants_no_reply else self._reasons(reading, hits=None)
+        reasons = () if reading.wants_no_reply else decide_handoff(self._evidence(reading), self.rules.policy)
         clock.lap("classify")
         return self._suggestion(reading, Outcome(reasons=reasons), suggestion_id, now, clock.laps)
 
@@ -123,8 +123,9 @@ class TriageEngine:
         return hits, self.past.nearest(reading.vector, MAX_SIMILAR, MIN_SIMILAR)
 
     def _draft_or_reasons(self, reading: Reading, hits: list[Hit]) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
-        public = tuple(hit for hit in hits if is_public(hit.document))
-        reasons = self._reasons(reading, public)
+        public = tuple(quotable([hit for hit in hits if is_public(hit.document)]))
+        evidence = replace(self._evidence(reading), hits=public, internal=best_internal(hits))
+        reasons = decide_handoff(evidence, self.rules.policy)
         if reasons:
             return None, reasons
         draft: Draft | None = None
@@ -135,21 +136,17 @@ class TriageEngine:
         if draft is not None:
             return draft, ()
         # Where every rule is switched off and there is still nothing to show, a person takes over all the same.
-        return None, self._reasons(reading, public, problem) or (no_draft(problem),)
+        rejected = decide_handoff(replace(evidence, rejected_draft=problem), self.rules.policy)
+        return None, rejected or (no_draft(problem),)
 
-    def _reasons(
-        self, reading: Reading, hits: tuple[Hit, ...] | None, problem: str | None = None
-    ) -> tuple[HandoffReason, ...]:
-        evidence = Evidence(
+    def _evidence(self, reading: Reading) -> Evidence:
+        return Evidence(
             kind=reading.kind.kind,
             text=reading.text,
             language=reading.language,
             desk_languages=self.rules.settings.languages,
             fields=reading.fields,
-            hits=hits,
-            rejected_draft=problem,
         )
-        return decide_handoff(evidence, self.rules.policy)
 
     def _suggestion(
         self, reading: Reading, outcome: "Outcome", suggestion_id: str, now: datetime, laps: dict[str, float]
@@ -262,6 +259,11 @@ def article_hit(hit: Hit) -> ArticleHit:
         end=hit.passage.end,
         why=Why(dense=round(hit.dense, 4), lexical=round(hit.lexical, 4), terms=hit.terms),
     )
+
+
+def best_internal(hits: Sequence[Hit]) -> Hit | None:
+    """Return the passage nearest in meaning among those that only agents may read."""
+    return max((hit for hit in hits if not is_public(hit.document)), key=lambda hit: hit.dense, default=None)
 
 
 def is_public(document: Document) -> bool:

@@ -97,10 +97,14 @@ class Support(WireModel):
 
 
 class DraftSentence(WireModel):
-    """One sentence or step. `role` tells facts, which need support, from courtesy, which states none."""
+    """One sentence or step. `role` tells facts, which need support, from courtesy, which states none.
+
+    starts_line: whether it opens a paragraph, a step or a row, rather than going on in the line.
+    """
 
     text: str
     role: Literal["greeting", "lead", "fact", "closing"]
+    starts_line: bool = True
     support: tuple[Support, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """The writer without a language model: it quotes the passages that answer, whole steps in their order."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from retrieval.documents import Hit, Passage
@@ -9,10 +9,10 @@ from retrieval.lexical_index import tokenize
 from triage.suggestions import Draft, DraftSentence
 
 #: A further passage is quoted when its score is this near to the best one's.
-NEAR = 0.10
+NEAR = 0.06
 MAX_PASSAGES = 2
-#: A table is quoted whole up to this many rows, else only the rows that share a word with the question.
-MAX_ROWS = 4
+#: From this many blocks of one kind on, a passage is taken for a list of cases rather than one explanation.
+MANY = 3
 #: A sentence ends at a stop that is followed by white space and something that opens a sentence.
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]?\s+(?=[\"“‘(]?[A-Z0-9£])")
 NAME = re.compile(r"[^\W\d_][^\W\d_'’-]{0,29}")
@@ -30,44 +30,45 @@ class Voice:
 
 
 def compose(question: str, name: str | None, hits: Sequence[Hit], voice: Voice) -> tuple[Draft, list[Passage]]:
-    """Return a draft that quotes the best public passages, and the passages it quotes.
+    """Return a draft that quotes the best passages of the best hit's article, and the passages it quotes.
 
-    hits: best first, none of them internal; at least one.
+    hits: best first, at least one, none that customers may not read, only passages that can be quoted (`quotable`).
     """
-    chosen = choose_passages(hits)
-    document = chosen[0].document
-    sentences = [DraftSentence(text=greeting(name, voice), role="greeting")]
-    sentences.append(
-        DraftSentence(text=f"Thanks for getting in touch. Our article “{document.title}” covers this.", role="lead")
-    )
-    words = 0
-    for hit in chosen:
-        units = list(relevant_units(question, hit))
-        size = sum(len(unit.split()) for unit in units)
-        if words and words + size > voice.max_words:
-            continue
-        if hit.passage.headings:
-            sentences.append(DraftSentence(text=hit.passage.headings[-1], role="lead"))
-        for unit in _within(units, voice.max_words - words):
-            sentences.append(DraftSentence(text=unit, role="fact"))
-            words += len(unit.split())
-    sentences.append(DraftSentence(text=voice.closing, role="closing"))
-    if voice.signature:
-        sentences.append(DraftSentence(text=voice.signature, role="closing"))
+    document = hits[0].document
+    lead = f"Thanks for getting in touch. Our article “{document.title}” covers this."
+    sentences = [DraftSentence(text=greeting(name, voice), role="greeting"), DraftSentence(text=lead, role="lead")]
+    quoted = choose_passages(question, hits, voice.max_words)
+    heading = ""
+    for hit, units in quoted:
+        if hit.passage.headings and hit.passage.headings[-1] != heading:
+            heading = hit.passage.headings[-1]
+            sentences.append(DraftSentence(text=heading, role="lead"))
+        sentences += units
+    closings = [text for text in (voice.closing, voice.signature) if text]
+    sentences += [DraftSentence(text=text, role="closing") for text in closings]
     draft = Draft(text=lay_out(sentences), sentences=tuple(sentences), source="articles")
-    return draft, [hit.passage for hit in chosen]
+    return draft, [hit.passage for hit, _ in quoted]
 
 
-def choose_passages(hits: Sequence[Hit]) -> list[Hit]:
-    """Return the passages to quote: of the best hit's article, near to the best, in the article's order.
+def choose_passages(question: str, hits: Sequence[Hit], max_words: int) -> list[tuple[Hit, list[DraftSentence]]]:
+    """Return the passages to quote, each with its sentences, in the article's order.
 
-    An article's opening says what it is about and seldom answers: its best section stands in for it.
+    The best hit is quoted; others of its article follow while they score nearly as well and fit into the words left.
     """
-    same = [hit for hit in hits if hit.document.id == hits[0].document.id]
-    sections = [hit for hit in same if hit.passage.headings] or same
-    best = sections[0].score
-    near = [hit for hit in sections if hit.score >= best - NEAR][:MAX_PASSAGES]
-    return sorted(near, key=lambda hit: hit.passage.start)
+    best, *others = [hit for hit in hits if hit.document.id == hits[0].document.id]
+    chosen = [(best, list(_within(relevant_units(question, best), max_words)))]
+    left = max_words - _words(chosen[0][1])
+    for hit in others:
+        units = relevant_units(question, hit)
+        if hit.score >= best.score - NEAR and len(chosen) < MAX_PASSAGES and _words(units) <= left:
+            chosen.append((hit, units))
+            left -= _words(units)
+    return sorted(chosen, key=lambda quoted: quoted[0].passage.start)
+
+
+def quotable(hits: Sequence[Hit]) -> list[Hit]:
+    """Leave out the openings of articles that have sections: they say what the article is about and seldom answer."""
+    return [hit for hit in hits if hit.passage.headings or not any(block.headings for block in hit.document.blocks)]
 
 
 def greeting(name: str | None, voice: Voice) -> str:
@@ -76,16 +77,25 @@ def greeting(name: str | None, voice: Voice) -> str:
     return voice.greeting.replace("{name}", match.group()) if match else voice.greeting_unnamed
 
 
-def relevant_units(question: str, hit: Hit) -> Iterator[str]:
-    """Yield the sentences, steps, bullets and table rows of a passage that belong in an answer, in order."""
+def relevant_units(question: str, hit: Hit) -> list[DraftSentence]:
+    """Return the sentences, steps, bullets and table rows of a passage that belong in an answer, in order.
+
+    Numbered steps always do. Of many paragraphs, bullets or rows, each of which stands for a case of its own, only
+    those are taken that share the most words with the question, as long as any shares one.
+    """
     asked = set(tokenize(question))
+    text = hit.document.text
     blocks = [block for block in hit.document.blocks if hit.passage.start <= block.start < hit.passage.end]
-    rows = [block for block in blocks if block.kind == "row"]
+    shared = {block: len(asked & set(tokenize(text[block.start : block.end]))) for block in blocks}
+    units: list[DraftSentence] = []
     for block in blocks:
-        text = hit.document.text[block.start : block.end]
-        if block.kind == "row" and len(rows) > MAX_ROWS and not asked & set(tokenize(_first_cell(text))):
+        alike = [shared[other] for other in blocks if other.kind == block.kind]
+        if block.kind != "step" and len(alike) >= MANY and shared[block] < max(alike) / 2:
             continue
-        yield from sentences_of(text) if block.kind == "paragraph" else (text,)
+        words = text[block.start : block.end]
+        parts = sentences_of(words) if block.kind == "paragraph" else [words]
+        units += [DraftSentence(text=part, role="fact", starts_line=number == 0) for number, part in enumerate(parts)]
+    return units
 
 
 def sentences_of(paragraph: str) -> list[str]:
@@ -98,35 +108,28 @@ def lay_out(sentences: Sequence[DraftSentence]) -> str:
     text = ""
     previous: DraftSentence | None = None
     for sentence in sentences:
-        if previous is None:
-            separator = ""
-        elif sentence.role != "fact":
-            separator = "\n\n"
-        elif previous.role == "lead":
-            separator = "\n" if not previous.text.endswith(".") else "\n\n"
-        elif _own_line(sentence.text) or _own_line(previous.text):
-            separator = "\n"
-        else:
-            separator = " "
-        text += separator + sentence.text
+        text += "" if previous is None else _separator(previous, sentence)
+        text += sentence.text
         previous = sentence
     return text
 
 
-def _own_line(text: str) -> bool:
-    return re.match(r"(?:\d+\. |- )", text) is not None or " – " in text
+def _separator(previous: DraftSentence, sentence: DraftSentence) -> str:
+    if sentence.role != "fact" or (previous.role == "lead" and previous.text.endswith(".")):
+        return "\n\n"
+    return "\n" if sentence.starts_line or previous.role == "lead" else " "
 
 
-def _first_cell(row: str) -> str:
-    return row.split(" – ")[0]
+def _words(units: Sequence[DraftSentence]) -> int:
+    return sum(len(unit.text.split()) for unit in units)
 
 
-def _within(units: Sequence[str], budget: int) -> Iterator[str]:
+def _within(units: Iterable[DraftSentence], budget: int) -> Iterator[DraftSentence]:
     """Yield units up to a number of words; a numbered procedure that was begun is finished."""
     used = 0
     for unit in units:
-        is_step = re.match(r"(?:[2-9]|\d\d)\. ", unit) is not None
-        if used and used + len(unit.split()) > budget and not is_step:
+        later_step = re.match(r"(?:[2-9]|\d\d)\. ", unit.text) is not None
+        if used and used + _words([unit]) > budget and not later_step:
             return
-        used += len(unit.split())
+        used += _words([unit])
         yield unit

@@ -21,7 +21,8 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 class Evidence:
     """What the rules may look at. Nothing here comes from a language model.
 
-    hits: the public passages found, best first, or None where no search was made (then search rules stay silent).
+    hits: the public passages found, best first, or None where no search was made (then search rules stay silent);
+    internal: the best passage that only agents may read.
     rejected_draft: why the draft was dropped, where one was written and did not stand.
     """
 
@@ -31,6 +32,7 @@ class Evidence:
     desk_languages: tuple[str, ...]
     fields: Mapping[str, Prediction]
     hits: tuple[Hit, ...] | None = None
+    internal: Hit | None = None
     rejected_draft: str | None = None
 
 
@@ -95,17 +97,22 @@ def low_confidence(evidence: Evidence, policy: Policy) -> tuple[str, str] | None
 
 
 def no_supporting_article(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
-    """No public article is near enough to answer."""
+    """No public article is near enough to answer, or an internal one is much nearer."""
     if evidence.hits is None:
         return None
     needed = policy.rules.no_supporting_article.min_score
     if not evidence.hits:
         return "the search found no public passage", f"A public passage had scored {needed:.2f}"
     best = max(evidence.hits, key=lambda hit: hit.dense)
-    if best.dense >= needed:
+    internal = evidence.internal
+    if internal and internal.dense > best.dense + policy.rules.no_supporting_article.internal_lead:
+        said = f"the internal article “{internal.document.title}” is nearest at {internal.dense:.2f}"
+        needed = internal.dense - policy.rules.no_supporting_article.internal_lead
+    elif best.dense < needed:
+        said = f"best: “{best.document.title}” at {best.dense:.2f}"
+    else:
         return None
-    name = f"“{best.document.title}”"
-    return f"best: {name} at {best.dense:.2f}", f"{name} had scored {needed:.2f}; it scored {best.dense:.2f}"
+    return said, f"“{best.document.title}” had scored {needed:.2f}; it scored {best.dense:.2f}"
 
 
 def unsupported_draft(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:

@@ -74,9 +74,14 @@ class LowConfidence(RulePolicy):
 
 
 class NoSupportingArticle(RulePolicy):
-    """No public article is near enough: min_score is the cosine that the best passage must reach."""
+    """No public article is near enough.
+
+    min_score: the cosine that the best public passage must reach; internal_lead: where an internal passage is ahead by
+    more than this, it is the one that answers, and customers may not read it.
+    """
 
     min_score: float = Field(default=0.45, ge=-1, le=1)
+    internal_lead: float = Field(default=0.05, ge=0, le=2)
 
 
 class UnsupportedDraft(RulePolicy):
