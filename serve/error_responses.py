@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from serve.errors import NotAllowed, NotAuthenticated, NotFound, RequestError
+from serve.errors import NotAllowed, NotAuthenticated, NotFound, NotSignedIn, RequestError
 
 log = logging.getLogger("firstline.serve")
 
@@ -20,12 +20,14 @@ STATUS: Mapping[type[RequestError], tuple[int, str]] = {
     NotFound: (404, "not_found"),
 }
 HTTP_CODES = {
-    400: "bad_request",
+    400: "invalid_json",
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",
     415: "unsupported_encoding",
 }
+
+UNREADABLE = "The body is not JSON that can be read; send one JSON object in UTF-8."
 
 
 def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
@@ -40,10 +42,13 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestError)
     async def _request_error(request: Request, error: RequestError) -> JSONResponse:
         status, code = next(entry for kind, entry in STATUS.items() if isinstance(error, kind))
-        return problem(status, code, str(error), {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+        challenge = 'Basic realm="Firstline"' if isinstance(error, NotSignedIn) else "Bearer"
+        return problem(status, code, str(error), {"WWW-Authenticate": challenge} if status == 401 else None)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        if any(fault["type"] == "json_invalid" for fault in error.errors()):
+            return problem(400, HTTP_CODES[400], UNREADABLE)
         faults = [{"at": _path(fault["loc"]), "problem": str(fault["msg"])} for fault in error.errors()[:20]]
         first = f"{faults[0]['at']}: {faults[0]['problem']}" if faults else "the body is not valid"
         return problem(422, "invalid_request", f"{first}; correct the request", errors=faults)
@@ -51,9 +56,7 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = HTTP_CODES.get(error.status_code, "error")
-        detail = {404: "There is nothing at this address.", 400: "The body is not JSON that can be read."}.get(
-            error.status_code, str(error.detail)
-        )
+        detail = {404: "There is nothing at this address.", 400: UNREADABLE}.get(error.status_code, str(error.detail))
         return problem(error.status_code, code, detail, error.headers)
 
     @app.exception_handler(OperationalError)

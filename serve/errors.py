@@ -4,6 +4,7 @@ ServeError
 ├── StartError        the service cannot start: a port is taken, a database cannot be opened
 └── RequestError      a request cannot be answered; `error_responses` turns each class into HTTP
     ├── NotAuthenticated   no key, or a key that is not valid (any more)
+    │   └── NotSignedIn    the same in a browser, which then asks for the key
     ├── NotAllowed         the key lacks a scope
     └── NotFound           no such row on this key's desk
 """
@@ -23,6 +24,10 @@ class RequestError(ServeError):
 
 class NotAuthenticated(RequestError):
     """No key, or one that is not valid."""
+
+
+class NotSignedIn(NotAuthenticated):
+    """No valid key came from a browser: it should ask for one."""
 
 
 class NotAllowed(RequestError):

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBasic, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
-from serve.errors import NotAllowed, NotAuthenticated
+from serve.errors import NotAllowed, NotAuthenticated, NotSignedIn
 from serve.security.keys import Caller
 from serve.services import Services, services_of
 
@@ -39,13 +39,18 @@ def browser_caller(
 ) -> Caller:
     """Let a browser through that was given the key as the password of HTTP Basic (RFC 7617)."""
     scheme, value = get_authorization_scheme_param(request.headers.get("authorization"))
-    key = ""
-    if scheme.lower() == "basic":
-        try:
-            key = base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            key = ""
-    return authenticate(services, key, "suggest")
+    key = _password(value) if scheme.lower() == "basic" else ""
+    try:
+        return authenticate(services, key, "suggest")
+    except NotAuthenticated as error:
+        raise NotSignedIn("Sign in with any name and a key of a desk as the password.") from error
+
+
+def _password(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def authenticate(services: Services, key: str, scope: str) -> Caller:

@@ -1,0 +1,93 @@
+"""What every text encoder promises, asked of each."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.hashing_encoder import HashingEncoder
+from models.onnx_encoder import OnnxEncoder
+from models.protocols import TextEncoder
+
+ODD_TEXTS = {
+    "empty": "",
+    "blank": " \n\t ",
+    "emoji": "🙂🧾",
+    "lone surrogate": "till \ud83d broken",
+    "only a surrogate": "\udfff",
+    "control characters": "a\x00b\x07c",
+    "one word of 100,000 letters": "x" * 100_000,
+    "100,000 characters": ("Invoice 12 is missing from the day sheet. " * 3_000)[:100_000],
+}
+TEXTS = ("ok", "The till closed after midnight and the day sheet is empty.", "Grüße, 1.234,50 € fehlen. " * 30)
+
+
+@pytest.fixture(params=["hashing", "onnx"])
+def encoder(request: pytest.FixtureRequest) -> TextEncoder:
+    return HashingEncoder() if request.param == "hashing" else request.getfixturevalue("onnx_encoder")
+
+
+@pytest.fixture
+def twin(encoder: TextEncoder, request: pytest.FixtureRequest) -> TextEncoder:
+    """A second encoder, made anew from the same weights."""
+    if isinstance(encoder, HashingEncoder):
+        return HashingEncoder()
+    var: Path = request.getfixturevalue("demo_var")
+    return OnnxEncoder(next((var / "encoders").glob("onnx-fp32-53aa*")), threads=1)
+
+
+class TestTextEncoder:
+    def test_gives_one_float32_row_per_text(self, encoder: TextEncoder) -> None:
+        vectors = encoder.encode(TEXTS)
+        assert vectors.shape == (len(TEXTS), encoder.dimension)
+        assert vectors.dtype == np.float32
+
+    def test_no_texts_give_no_rows(self, encoder: TextEncoder) -> None:
+        vectors = encoder.encode([])
+        assert vectors.shape == (0, encoder.dimension)
+        assert vectors.dtype == np.float32
+
+    @pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS.keys())
+    def test_odd_texts_give_finite_unit_vectors(self, encoder: TextEncoder, text: str) -> None:
+        vectors = encoder.encode([text])
+        assert np.isfinite(vectors).all()
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0], abs=1e-5)
+
+    def test_a_text_has_the_same_vector_alone_and_in_any_batch(self, encoder: TextEncoder) -> None:
+        texts = [*TEXTS, *ODD_TEXTS.values()]
+        alone = np.vstack([encoder.encode([text]) for text in texts])
+        assert np.abs(encoder.encode(texts) - alone).max() <= 1e-5
+        assert np.abs(encoder.encode(texts[::-1])[::-1] - alone).max() <= 1e-5
+
+    def test_rows_come_in_the_order_of_the_texts(self, encoder: TextEncoder) -> None:
+        long, short = TEXTS[2], TEXTS[0]
+        vectors = encoder.encode([long, short, long])
+        assert np.abs(vectors[0] - vectors[2]).max() <= 1e-5
+        assert np.abs(vectors[0] - vectors[1]).max() > 0.01
+
+    def test_shared_words_bring_texts_closer(self, encoder: TextEncoder) -> None:
+        first, near, far = encoder.encode(["reset my password", "password reset", "the tomato harvest failed"])
+        assert first @ near > first @ far + 0.2
+
+    def test_equal_weights_give_equal_identities_and_vectors(self, encoder: TextEncoder, twin: TextEncoder) -> None:
+        assert (twin.identity, twin.dimension) == (encoder.identity, encoder.dimension)
+        assert np.abs(twin.encode(TEXTS) - encoder.encode(TEXTS)).max() <= 1e-5
+
+    def test_identity_names_the_kind_and_the_weights(self, encoder: TextEncoder) -> None:
+        assert encoder.identity in ("hashing:256", "onnx-fp32:53aa51172d14")
+        before = encoder.identity
+        encoder.encode(TEXTS)
+        assert encoder.identity == before
+
+    def test_progress_rises_to_the_number_of_texts(self, encoder: TextEncoder) -> None:
+        calls: list[tuple[str, int, int]] = []
+        encoder.encode(TEXTS, lambda *call: calls.append(call))
+        done = [call[1] for call in calls]
+        assert calls[-1] == ("encode", len(TEXTS), len(TEXTS))
+        assert done == sorted(set(done))
+
+
+def test_another_dimension_is_another_identity() -> None:
+    small = HashingEncoder(64)
+    assert small.identity == "hashing:64"
+    assert small.encode(["till"]).shape == (1, 64)

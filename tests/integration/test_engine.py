@@ -1,0 +1,184 @@
+"""A ticket through every room, on the demo desk with the packaged encoder."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from triage.engine import TriageEngine
+from triage.suggestions import Suggestion
+from triage.tickets import Message, Requester, Ticket
+
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+
+
+def suggest(engine: TriageEngine, **ticket: object) -> Suggestion:
+    return engine.suggest(Ticket.model_validate(ticket), "s-1", NOW)
+
+
+def demo_ticket(project: Path, name: str) -> Ticket:
+    return Ticket.model_validate_json((project / f"desks/demo/tickets/{name}.json").read_bytes())
+
+
+@pytest.mark.parametrize("name", ["draft", "handoff", "no_reply"])
+def test_the_demo_tickets_come_out_as_they_are_named(demo_engine: TriageEngine, project: Path, name: str) -> None:
+    assert demo_engine.suggest(demo_ticket(project, name), "s-1", NOW).disposition == name
+
+
+def test_every_fact_of_a_draft_stands_where_it_says(demo_engine: TriageEngine, project: Path) -> None:
+    suggestion = demo_engine.suggest(demo_ticket(project, "draft"), "s-1", NOW)
+    assert suggestion.draft is not None
+    facts = [sentence for sentence in suggestion.draft.sentences if sentence.role == "fact"]
+    assert facts
+    for fact in facts:
+        (support,) = fact.support
+        document = demo_engine.search.documents[support.article_id]
+        assert document.audience == "public"
+        assert " ".join(document.text[support.start : support.end].split()) == fact.text
+        assert fact.text in suggestion.draft.text
+
+
+def test_a_request_for_a_person_hands_off_with_its_evidence(demo_engine: TriageEngine) -> None:
+    suggestion = suggest(demo_engine, subject="Cannot log in", body="Can I speak to a real person about this please")
+    assert suggestion.disposition == "handoff"
+    assert suggestion.handoff is not None
+    (reason,) = [found for found in suggestion.handoff.reasons if found.code == "human_requested"]
+    assert "speak to a real person" in reason.evidence
+    assert suggestion.draft is None
+
+
+def test_reasons_are_all_kept_and_the_gravest_leads(demo_engine: TriageEngine, project: Path) -> None:
+    suggestion = demo_engine.suggest(demo_ticket(project, "handoff"), "s-1", NOW)
+    assert suggestion.handoff is not None
+    codes = [reason.code for reason in suggestion.handoff.reasons]
+    assert codes[:2] == ["sensitive_topic", "human_requested"]
+    assert suggestion.handoff.team == "trust"
+    assert len(suggestion.handoff.summary.split()) <= 120
+
+
+@pytest.mark.parametrize(
+    ("ticket", "code"),
+    [
+        (
+            {
+                "subject": "Anmeldung",
+                "body": "Guten Tag, ich kann mich seit gestern nicht mehr anmelden, bitte um Hilfe.",
+            },
+            "unsupported_language",
+        ),
+        ({"subject": "", "body": "  \u200b "}, "empty_message"),
+        ({"subject": "", "body": "😀😀😀"}, "empty_message"),
+        (
+            {"subject": "sourdough", "body": "Which flour is best for a sourdough starter in a cold kitchen?"},
+            "no_supporting_article",
+        ),
+        (
+            {
+                "subject": "help",
+                "body": "our card machine is down, we cannot take payments and the queue is out the door",
+            },
+            "urgent_priority",
+        ),
+        ({"subject": "x", "body": "y"}, "low_confidence"),
+    ],
+)
+def test_each_rule_of_the_policy_fires(demo_engine: TriageEngine, ticket: dict[str, str], code: str) -> None:
+    suggestion = suggest(demo_engine, **ticket)
+    assert suggestion.disposition == "handoff"
+    assert suggestion.handoff is not None
+    reasons = {reason.code: reason for reason in suggestion.handoff.reasons}
+    assert code in reasons
+    assert reasons[code].would_change
+
+
+def test_a_rule_that_is_switched_off_stays_silent(demo_engine: TriageEngine) -> None:
+    rules = demo_engine.rules
+    off = rules.policy.rules.human_requested.model_copy(update={"on": False})
+    policy = rules.policy.model_copy(update={"rules": rules.policy.rules.model_copy(update={"human_requested": off})})
+    engine = replace(demo_engine, rules=replace(rules, policy=policy))
+    suggestion = suggest(engine, subject="hello", body="Please let me talk to a human being about the two-step codes")
+    codes = [reason.code for reason in suggestion.handoff.reasons] if suggestion.handoff else []
+    assert "human_requested" not in codes
+
+
+def test_the_fast_path_searches_nothing_and_says_open(demo_engine: TriageEngine, project: Path) -> None:
+    suggestion = demo_engine.triage(demo_ticket(project, "draft"), "s-1", NOW)
+    assert suggestion.disposition == "open"
+    assert suggestion.articles == ()
+    assert set(suggestion.timing_ms) == {"classify"}
+    assert demo_engine.triage(demo_ticket(project, "handoff"), "s-1", NOW).disposition == "handoff"
+    assert demo_engine.triage(demo_ticket(project, "no_reply"), "s-1", NOW).disposition == "no_reply"
+
+
+def test_internal_and_draft_articles_never_reach_a_customer(demo_engine: TriageEngine) -> None:
+    suggestion = suggest(
+        demo_engine,
+        subject="Kestrel references",
+        body="Payments from Kestrel Business arrive without the reference line.",
+    )
+    assert any(hit.audience == "internal" for hit in suggestion.articles)
+    assert suggestion.disposition == "handoff"
+    assert "kb-905" not in demo_engine.search.documents
+    assert all(hit.audience == "public" for hit in demo_engine.find_articles("Kestrel references", 50, internal=False))
+    assert any(hit.audience == "internal" for hit in demo_engine.find_articles("Kestrel references", 5, internal=True))
+
+
+def test_only_the_customers_words_count_in_a_thread(demo_engine: TriageEngine) -> None:
+    agent = Message(author="agent", text="Shall I let you speak to a person, or has your solicitor written?")
+    customer = Message(author="customer", text="I still do not get the code, the phone is new.")
+    ticket = Ticket(subject="two-step code", body="The code is refused.", messages=(agent, customer))
+    suggestion = demo_engine.suggest(ticket, "s-1", NOW)
+    codes = [reason.code for reason in suggestion.handoff.reasons] if suggestion.handoff else []
+    assert not {"human_requested", "sensitive_topic"} & set(codes)
+
+
+def test_thanks_with_a_question_is_answered_and_thanks_alone_is_not(demo_engine: TriageEngine) -> None:
+    assert suggest(demo_engine, subject="Re: invoice", body="Perfect, thank you Beth, all sorted now.").kind == "thanks"
+    asked = suggest(demo_engine, subject="Re: invoice", body="Thanks Beth! How do I put my logo on it?")
+    assert asked.kind == "request"
+
+
+def test_the_same_ticket_gives_the_same_suggestion(demo_engine: TriageEngine, project: Path) -> None:
+    def decided(name: str) -> dict[str, object]:
+        suggestion = demo_engine.suggest(demo_ticket(project, name), "s-1", NOW)
+        return suggestion.model_dump(exclude={"timing_ms"})
+
+    for name in ("draft", "handoff", "no_reply"):
+        assert decided(name) == decided(name)
+
+
+def test_the_sla_counts_working_time(demo_engine: TriageEngine) -> None:
+    # Friday 17:30 in London: a normal ticket has half an hour left today, Saturday gives four hours.
+    late = suggest(
+        demo_engine, subject="logo", body="How do I put my logo on an invoice?", created_at="2026-11-20T17:30:00Z"
+    )
+    assert late.due is not None
+    target = demo_engine.rules.settings.sla[late.fields["priority"].best].respond_hours
+    assert late.due.respond_by == demo_engine.calendar.add(datetime(2026, 11, 20, 17, 30, tzinfo=UTC), target)
+    assert late.due.respond_by > datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+
+
+def test_the_shape_is_the_one_on_the_wire(demo_engine: TriageEngine, project: Path) -> None:
+    shape = json.loads(demo_engine.suggest(demo_ticket(project, "draft"), "s-1", NOW).model_dump_json())
+    expected = {"id", "ticket_id", "version", "kind", "language", "fields", "due", "disposition", "articles", "similar",
+                "draft", "handoff", "versions", "timing_ms"}  # fmt: skip
+    assert expected <= set(shape)
+    assert set(shape["fields"]) == {"category", "priority", "team"}
+    assert {"value", "confidence", "decided", "alternatives", "factors"} == set(shape["fields"]["category"])
+    assert {"article_id", "revision", "audience", "title", "score", "passage", "why"} <= set(shape["articles"][0])
+    assert {"text", "sentences", "source", "warnings"} == set(shape["draft"])
+    versions = {"engine", "encoder", "generation", "knowledge_revision", "policy", "taxonomy"}
+    assert versions == set(shape["versions"])
+
+
+def test_a_greeting_never_carries_a_hostile_name(demo_engine: TriageEngine) -> None:
+    ticket = Ticket(
+        subject="Cannot log in after phone change",
+        body="I got a new phone and the code app is empty",
+        requester=Requester(name="https://evil.example/{name}"),
+    )
+    suggestion = demo_engine.suggest(ticket, "s-1", NOW)
+    assert suggestion.draft is not None
+    assert suggestion.draft.text.startswith("Hello,\n")

@@ -1,0 +1,107 @@
+"""Passages: runs of blocks under one heading, none longer than it may be."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.documents import Block, Document, Passage
+from retrieval.passages import MAX_WORDS, split_into_passages, text_to_encode
+from retrieval.plain_text import to_plain_text
+
+#: A numbered procedure is kept whole up to this many words.
+PROCEDURE = 3 * MAX_WORDS
+
+
+def words(count: int) -> str:
+    return " ".join(["word"] * count)
+
+
+def document_of(markdown: str) -> Document:
+    text, blocks = to_plain_text(markdown)
+    return Document("kb-1", "Tills", text, blocks)
+
+
+def sizes(markdown: str) -> list[int]:
+    return [len(passage.text.split()) for passage in split_into_passages(document_of(markdown))]
+
+
+def test_a_section_is_one_passage_with_its_headings_and_span() -> None:
+    document = document_of("Intro.\n\n# Open\n\nTurn it on.\n\nWait.\n\n## Safely\n\nLook.")
+    passages = split_into_passages(document)
+    assert passages == [
+        Passage("kb-1#1", "kb-1", (), 0, 6, "Intro."),
+        Passage("kb-1#2", "kb-1", ("Open",), 13, 30, "Turn it on.\nWait."),
+        Passage("kb-1#3", "kb-1", ("Open", "Safely"), 39, 44, "Look."),
+    ]
+    assert all(document.text[passage.start : passage.end] == passage.text for passage in passages)
+
+
+def test_a_document_without_blocks_has_no_passages() -> None:
+    assert split_into_passages(document_of("# Only a heading")) == []
+
+
+def test_a_long_section_is_cut_between_blocks_at_the_limit() -> None:
+    half = MAX_WORDS // 2
+    assert sizes(f"{words(half)}\n\n{words(MAX_WORDS - half)}") == [MAX_WORDS]
+    assert sizes(f"{words(half)}\n\n{words(MAX_WORDS - half + 1)}") == [half, MAX_WORDS - half + 1]
+
+
+def test_a_single_long_block_stays_whole() -> None:
+    assert sizes(f"{words(5)}\n\n{words(PROCEDURE + 99)}\n\n{words(5)}") == [5, PROCEDURE + 99, 5]
+
+
+def test_a_procedure_is_kept_whole_up_to_three_times_the_limit() -> None:
+    steps = "\n".join(f"{number}. {words(PROCEDURE // 10 - 1)}" for number in range(1, 11))  # a number is a word
+    assert sizes(steps) == [PROCEDURE]
+    assert sizes(f"{steps}\n11. end") == [PROCEDURE, 2]
+
+
+def test_a_procedure_that_does_not_fit_behind_its_introduction_begins_a_passage() -> None:
+    assert sizes(f"{words(MAX_WORDS - 10)}\n\n1. {words(60)}\n2. {words(60)}\n3. {words(60)}") == [MAX_WORDS - 10, 183]
+
+
+def test_what_follows_a_long_procedure_begins_a_passage() -> None:
+    assert sizes(f"1. {words(99)}\n2. {words(99)}\n\n{words(10)}") == [200, 10]
+
+
+@pytest.mark.parametrize("between", ["   - {}", "\n   {}\n", "   1. {}"], ids=["bullet", "paragraph", "nested step"])
+def test_a_procedure_whose_steps_hold_more_than_a_line_is_kept_whole(between: str) -> None:
+    steps = "\n".join(f"{number}. {words(19)}\n" + between.format(words(19)) for number in range(1, 7))
+    assert len(sizes(steps)) == 1
+
+
+def test_an_index_sees_title_and_headings_first() -> None:
+    document = document_of("# Open\n\n## Safely\n\nLook.")
+    assert text_to_encode(document, split_into_passages(document)[0]) == "Tills\nOpen\nSafely\nLook."
+
+
+kinds = st.sampled_from(["paragraph", "step", "step", "bullet", "row", "code"])
+drawn_blocks = st.lists(st.tuples(kinds, st.integers(1, 200), st.integers(0, 2)), max_size=25)
+
+
+def document_from(drawn: list[tuple[str, int, int]]) -> Document:
+    text, blocks = "", []
+    for kind, count, section in drawn:
+        start = len(text)
+        text += words(count)
+        blocks.append(Block(kind, start, len(text), (f"section {section}",)))  # type: ignore[arg-type]
+        text += "\n"
+    return Document("kb-1", "Tills", text, tuple(blocks))
+
+
+@settings(max_examples=50, deadline=None)
+@given(drawn_blocks)
+def test_passages_hold_every_block_once_in_order_and_respect_the_limit(drawn: list[tuple[str, int, int]]) -> None:
+    document = document_from(drawn)
+    held: list[Block] = []
+    for number, passage in enumerate(split_into_passages(document), 1):
+        inside = [block for block in document.blocks if passage.start <= block.start and block.end <= passage.end]
+        held += inside
+        size = len(passage.text.split())
+        assert passage.id == f"kb-1#{number}"
+        assert passage.text == document.text[passage.start : passage.end]
+        assert {block.headings for block in inside} == {passage.headings}
+        assert (inside[0].start, inside[-1].end) == (passage.start, passage.end)
+        limit = PROCEDURE if any(block.kind == "step" for block in inside) else MAX_WORDS
+        assert size <= limit or len(inside) == 1
+    assert held == list(document.blocks)

@@ -1,0 +1,118 @@
+"""Markdown into plain text: what a reader of a quote sees, and where it lies."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.plain_text import to_plain_text
+
+
+def blocks_of(markdown: str) -> list[tuple[str, str]]:
+    """Kind and text of every block."""
+    text, blocks = to_plain_text(markdown)
+    return [(block.kind, text[block.start : block.end]) for block in blocks]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "expected"),
+    [
+        ("Two\nlines.\n\nNext.", [("paragraph", "Two lines."), ("paragraph", "Next.")]),
+        ("*a* **b** `c` ***d***", [("paragraph", "a b c d")]),
+        (r"5 \* 3 &amp; 4 < 20", [("paragraph", "5 * 3 & 4 < 20")]),
+        ("<b>bold</b>", [("paragraph", "<b>bold</b>")]),
+        ("> Quoted\n> words", [("paragraph", "Quoted words")]),
+        ("before\n\n---\n\nafter", [("paragraph", "before"), ("paragraph", "after")]),
+        ("1. one\n2. two", [("step", "1. one"), ("step", "2. two")]),
+        ("7. seven\n7. eight", [("step", "7. seven"), ("step", "8. eight")]),
+        ("0) zero\n1) one", [("step", "0. zero"), ("step", "1. one")]),
+        ("* a\n* b", [("bullet", "- a"), ("bullet", "- b")]),
+        ("1. a\n\n   more\n\n2. b", [("step", "1. a"), ("paragraph", "more"), ("step", "2. b")]),
+        (
+            "3. a\n4. b\n   - c\n     1. d\n     2. e\n   - f\n5. g",
+            [
+                ("step", "3. a"),
+                ("step", "4. b"),
+                ("bullet", "- c"),
+                ("step", "1. d"),
+                ("step", "2. e"),
+                ("bullet", "- f"),
+                ("step", "5. g"),
+            ],
+        ),
+        ("- a\n\nafter", [("bullet", "- a"), ("paragraph", "after")]),
+        ("```sh\nrun me\n\ntwice\n```", [("code", "run me\n\ntwice")]),
+        ("    indented code", [("code", "indented code")]),
+        ("", []),
+        ("# Only a heading", []),
+    ],
+)
+def test_blocks(markdown: str, expected: list[tuple[str, str]]) -> None:
+    assert blocks_of(markdown) == expected
+
+
+@pytest.mark.parametrize("markdown", ["- a\n-\n\nafter", "- a\n- ```\n  code\n  ```\n\nafter"])
+def test_a_list_item_without_words_does_not_mark_what_comes_after_the_list(markdown: str) -> None:
+    assert blocks_of(markdown)[-1] == ("paragraph", "after")
+
+
+def test_code_keeps_the_indentation_of_its_first_line() -> None:
+    assert blocks_of("```\n  till:\n    port: 1\n```") == [("code", "  till:\n    port: 1")]
+
+
+@pytest.mark.parametrize("markdown", ["> " * 30 + "deep words", "- " * 30 + "deep words"])
+def test_words_nested_too_deep_are_shown_as_text_and_not_lost(markdown: str) -> None:
+    assert "deep words" in to_plain_text(markdown)[0]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "expected"),
+    [
+        ("[the guide](https://help.example/a)", "the guide (https://help.example/a)"),
+        ("[**bold** guide](https://help.example/a) now", "bold guide (https://help.example/a) now"),
+        ("[help.example/a](https://help.example/a)", "help.example/a"),
+        ("<https://help.example/a>", "https://help.example/a"),
+        ("<desk@help.example>", "desk@help.example"),
+        ("[write to us](mailto:desk@help.example)", "write to us (mailto:desk@help.example)"),
+        (
+            "[one](https://a.example) and [two](https://b.example)",
+            "one (https://a.example) and two (https://b.example)",
+        ),
+        ("see ![a picture](https://a.example/p.png) here", "see here"),
+    ],
+)
+def test_a_link_keeps_its_words_and_its_target(markdown: str, expected: str) -> None:
+    assert blocks_of(markdown) == [("paragraph", expected)]
+
+
+def test_a_table_row_can_be_read_without_its_table() -> None:
+    table = (
+        "| Plan | Price | Users |\n|---|---|---|\n| Starter | 9 EUR | 2 |\n| **Shop** | | 5 |\n| | | |\n| | 3 EUR | |"
+    )
+    assert blocks_of(table) == [
+        ("row", "Starter – Price: 9 EUR; Users: 2"),
+        ("row", "Shop – Users: 5"),
+        ("row", "Price: 3 EUR"),
+    ]
+
+
+def test_headings_stand_in_the_text_and_above_their_blocks() -> None:
+    text, blocks = to_plain_text("Top\n\n# A *b*\n\none\n\n### C\n\ntwo\n\n## D\n\nthree\n\nE\n=\n\nfour")
+    assert text == "Top\n\nA b\none\n\nC\ntwo\n\nD\nthree\n\nE\nfour\n"
+    assert [block.headings for block in blocks] == [(), ("A b",), ("A b", "C"), ("A b", "D"), ("E",)]
+
+
+MARKS = ("# ", "## ", "- ", "1. ", "5) ", "> ", "    ", "```\n", "---\n", "|a|b|\n|-|-|\n|c|d|\n", "*", "**", "`", "\\")
+WORDS = ("\n", "\n\n", "word", " ", "ü🙂", "<b>", "&amp;", "[x](https://x.example)", "![i](u)", "\t", "\x00", "\u2028")
+pieces = st.sampled_from(MARKS + WORDS)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(pieces, max_size=40).map("".join) | st.text(max_size=80))
+def test_spans_lie_in_the_text_in_order_without_overlap(markdown: str) -> None:
+    text, blocks = to_plain_text(markdown)
+    end = 0
+    for block in blocks:
+        assert end <= block.start < block.end <= len(text)
+        assert text[block.start : block.end].strip()
+        end = block.end
+    assert to_plain_text(markdown) == (text, blocks)
