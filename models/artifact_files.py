@@ -14,6 +14,21 @@ from numpy.typing import NDArray
 
 from models.errors import ArtifactError
 
+#: Made files are read by whichever user serves them.
+READABLE = 0o644
+#: What NumPy and zipfile raise on damaged files, by experiment.
+DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+)
+
 
 def sha256_of_file(path: Path) -> str:
     """Return the lower-case hex SHA-256 of a file's bytes."""
@@ -29,6 +44,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        Path(temporary).chmod(READABLE)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -55,12 +71,12 @@ def read_json(path: Path) -> Any:
     """Read a JSON card; raise `ArtifactError` where it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: cannot be read as JSON ({error.__class__.__name__}); build again") from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write named arrays as an uncompressed npz."""
+    """Write named arrays as an uncompressed npz, into a folder that is not read yet."""
     with path.open("wb") as file:
         np.savez(file, **dict(arrays))  # type: ignore[arg-type]
 
@@ -68,7 +84,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Read an npz without ever unpickling; raise `ArtifactError` where it is missing, damaged or holds objects."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise ArtifactError(f"{path}: cannot be read as arrays ({error.__class__.__name__}); build again") from error

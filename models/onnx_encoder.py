@@ -12,6 +12,7 @@ from models.errors import ArtifactError, EncoderError, WeightsError
 from models.protocols import FloatArray, IntArray, Progress, check_vectors, no_progress
 
 FORMAT = "onnx-encoder/1"
+FILES = {"model.onnx", "tokenizer.json"}
 #: Texts are sorted by length and cut into batches of at most this many tokens, padding included.
 TOKENS_PER_BATCH = 4096
 
@@ -36,10 +37,13 @@ class OnnxEncoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # both libraries raise classes of their own
+            raise EncoderError(f"{folder}: the exported encoder cannot be loaded; remove it and build again") from error
         self._tokenizer.enable_truncation(max_length=int(card["max_tokens"]))
         self._tokenizer.no_padding()
         self.identity: str = card["identity"]
@@ -90,6 +94,6 @@ def read_card(folder: Path) -> dict[str, Any]:
         card = read_json(folder / "card.json")
     except ArtifactError as error:
         raise EncoderError(f"{folder} holds no exported encoder; run `firstline build` to export it") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
+    if not isinstance(card, dict) or card.get("format") != FORMAT or set(card.get("files", ())) != FILES:
         raise EncoderError(f"{folder}: unknown export format; remove the folder and build again")
     return card

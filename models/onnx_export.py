@@ -15,7 +15,7 @@ import numpy as np
 from models.artifact_files import read_json, sha256_of_file, sync_folder, write_json
 from models.encoder_folders import EncoderFolder
 from models.errors import EncoderError
-from models.onnx_encoder import FORMAT, OnnxEncoder
+from models.onnx_encoder import FILES, FORMAT, OnnxEncoder
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 #: The exported graph must agree with torch to this, on texts of several lengths.
@@ -71,7 +71,7 @@ def _export(folder: EncoderFolder, made: Path) -> None:
         "weights_sha256": folder.weights_sha256,
         "dimension": int(reference.get_embedding_dimension() or 0),
         "max_tokens": int(reference.max_seq_length or 512),
-        "files": {name: sha256_of_file(made / name) for name in ("model.onnx", "tokenizer.json")},
+        "files": {name: sha256_of_file(made / name) for name in sorted(FILES)},
     }
     write_json(made / "card.json", card)
     _compare(reference, OnnxEncoder(made))

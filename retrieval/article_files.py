@@ -1,7 +1,6 @@
 """Markdown files with front matter into documents."""
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,15 @@ KEYS = {"id", "title", "audience", "status", "locale", "updated", "owner", "tags
 
 def read_articles(folder: Path) -> list[Document]:
     """Read every ``*.md`` of a folder, in name order. Raises `ArticleError` at the first one that is not right."""
-    documents = [read_article(path) for path in sorted(folder.glob("*.md"))]
-    _refuse_double_ids(folder, documents)
-    return documents
+    documents: dict[str, Document] = {}
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.md")):
+        document = read_article(path)
+        if document.id in documents:
+            first = paths[document.id].name
+            raise ArticleError(path, 1, f"the id {document.id!r} is {first}'s already", "give one of them another id")
+        documents[document.id], paths[document.id] = document, path
+    return list(documents.values())
 
 
 def read_article(path: Path) -> Document:
@@ -31,27 +36,28 @@ def read_article(path: Path) -> Document:
     if unknown:
         raise ArticleError(path, 1, f"unknown key {unknown[0]!r} in the front matter", f"use only {sorted(KEYS)}")
     for key in ("id", "title"):
-        if not str(fields.get(key) or "").strip():
+        if not _text(path, fields, key):
             raise ArticleError(path, 1, f"the article has no {key}", f"add a line `{key}: …` to its front matter")
-    if not ID.fullmatch(str(fields["id"])):
+    if not ID.fullmatch(fields["id"]):
         raise ArticleError(path, 1, f"id {fields['id']!r} is not usable", "use letters, digits, dot, dash, at most 64")
-    audience = _one_of(path, fields, "audience", ("public", "internal"), "internal")
-    status = _one_of(path, fields, "status", ("published", "draft"), "draft")
+    # What is not stated is kept from customers: internal, draft.
+    audience = _one_of(path, fields, "audience", ("internal", "public"))
+    status = _one_of(path, fields, "status", ("draft", "published"))
     text, blocks = to_plain_text(body)
     if not blocks:
         raise ArticleError(path, body_line, "the article has no text", "write its body below the front matter")
     return Document(
-        id=str(fields["id"]),
-        title=str(fields["title"]).strip(),
+        id=fields["id"],
+        title=_text(path, fields, "title"),
         text=text,
         blocks=blocks,
         audience="public" if audience == "public" else "internal",
         status="published" if status == "published" else "draft",
-        locale=str(fields.get("locale") or "en"),
+        locale=_text(path, fields, "locale") or "en",
         revision=_revision(path, fields),
-        updated=_date(fields.get("updated")),
-        owner=str(fields.get("owner") or ""),
-        tags=tuple(str(tag) for tag in fields.get("tags") or ()),
+        updated=_date(path, fields),
+        owner=_text(path, fields, "owner"),
+        tags=_tags(path, fields),
     )
 
 
@@ -63,7 +69,7 @@ def read_front_matter(path: Path) -> tuple[dict[str, Any], str, int]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ArticleError(path, 1, "the file is larger than 10 MB", "split it into several articles")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise ArticleError(path, line, "the file is not UTF-8", "save it with the encoding UTF-8") from error
@@ -71,11 +77,12 @@ def read_front_matter(path: Path) -> tuple[dict[str, Any], str, int]:
         raise ArticleError(
             path, 1, f"the file cannot be read ({error.strerror})", "check its name and rights"
         ) from error
-    match = re.match(r"---[ \t]*\n(.*?)^---[ \t]*\n?", text, flags=re.DOTALL | re.MULTILINE)
+    match = re.match(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", text, flags=re.DOTALL | re.MULTILINE)
     if match is None:
         raise ArticleError(path, 1, "there is no front matter", "begin the file with `---`, keys, and `---` again")
     try:
-        fields = yaml.safe_load(match.group(1))
+        # The base loader makes no guesses: `no`, 0101 and 2026-02-30 stay what was written.
+        fields = yaml.BaseLoader(match.group(1)).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = 2 + (mark.line if mark else 0)
@@ -85,28 +92,37 @@ def read_front_matter(path: Path) -> tuple[dict[str, Any], str, int]:
     return fields, text[match.end() :], match.group(0).count("\n") + 1
 
 
-def _one_of(path: Path, fields: dict[str, Any], key: str, allowed: tuple[str, ...], default: str) -> str:
-    # What is not stated is kept from customers: internal, draft.
-    value = str(fields.get(key, default))
+def _text(path: Path, fields: dict[str, Any], key: str) -> str:
+    value = fields.get(key, "")
+    if not isinstance(value, str):
+        raise ArticleError(path, 1, f"{key} is not a text", f"write one line `{key}: …`")
+    return value.strip()
+
+
+def _one_of(path: Path, fields: dict[str, Any], key: str, allowed: tuple[str, str]) -> str:
+    value = _text(path, fields, key) if key in fields else allowed[0]
     if value not in allowed:
-        raise ArticleError(path, 1, f"{key} is {value!r}", f"write {' or '.join(allowed)}")
+        raise ArticleError(path, 1, f"{key} is {value!r}", f"write {' or '.join(sorted(allowed))}")
     return value
 
 
 def _revision(path: Path, fields: dict[str, Any]) -> int:
-    value = fields.get("revision", 1)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    value = _text(path, fields, "revision") or "1"
+    if not re.fullmatch(r"[1-9]\d{0,8}", value):
         raise ArticleError(path, 1, f"revision is {value!r}", "write a whole number from 1 up")
-    return value
+    return int(value)
 
 
-def _date(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value or "")
+def _date(path: Path, fields: dict[str, Any]) -> str:
+    value = _text(path, fields, "updated")
+    try:
+        return date.fromisoformat(value).isoformat() if value else ""
+    except ValueError as error:
+        raise ArticleError(path, 1, f"updated is {value!r}", "write a date such as 2026-03-31") from error
 
 
-def _refuse_double_ids(folder: Path, documents: Iterable[Document]) -> None:
-    seen: set[str] = set()
-    for document in documents:
-        if document.id in seen:
-            raise ArticleError(folder, 1, f"two articles have the id {document.id!r}", "give one of them another id")
-        seen.add(document.id)
+def _tags(path: Path, fields: dict[str, Any]) -> tuple[str, ...]:
+    value = fields.get("tags") or []
+    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+        raise ArticleError(path, 1, "tags is not a list", "write for instance `tags: [billing, refunds]`")
+    return tuple(value)

@@ -62,5 +62,7 @@ class DenseIndex:
 
     def scores_of(self, query: FloatArray, rows: IntArray) -> FloatArray:
         """Return the cosines of one query, shape (dimension,), with the given rows."""
+        if len(rows) == 0:
+            return np.zeros(0, dtype=np.float32)
         vectors = np.stack([self._index.reconstruct(int(row)) for row in rows])
         return np.asarray(vectors @ query, dtype=np.float32)

@@ -22,13 +22,18 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def tokenize(text: str) -> list[str]:
-    """Return lower-case tokens without stop words; a compound also gives its parts."""
+    """Return lower-case tokens without stop words, in order; a compound also gives its parts."""
     tokens: list[str] = []
     for match in TOKEN.finditer(text.lower().replace("’", "'")):
         token = match.group()
-        parts = [part for part in re.split(r"[-_.']", token) if len(part) > 1] if len(token) > 3 else []
-        tokens += [word for word in {token, *parts} if word not in STOP_WORDS and (len(word) > 1 or word.isdigit())]
+        if token not in STOP_WORDS:
+            parts = re.split(r"[-_.']", token) if len(token) > 3 else []
+            tokens += [word for word in dict.fromkeys([token, *parts]) if _counts(word)]
     return tokens
+
+
+def _counts(word: str) -> bool:
+    return word not in STOP_WORDS and (len(word) > 1 or word.isdigit())
 
 
 class LexicalIndex:
@@ -58,9 +63,15 @@ class LexicalIndex:
         import bm25s
 
         try:
-            return cls(bm25s.BM25.load(folder, allow_pickle=False, show_progress=False), rows)
-        except (OSError, ValueError, KeyError) as error:
+            index = bm25s.BM25.load(folder, allow_pickle=False, show_progress=False)
+        except (OSError, ValueError, KeyError, EOFError) as error:
             raise DamagedIndexError(f"{folder}: the BM25 index cannot be read; build the desk again") from error
+        if index.scores["num_docs"] != rows:
+            raise DamagedIndexError(
+                f"{folder}: the BM25 index holds {index.scores['num_docs']} passages, expected {rows}; "
+                "build the desk again"
+            )
+        return cls(index, rows)
 
     def save(self, folder: Path) -> None:
         """Write arrays and vocabulary into a new folder."""

@@ -30,10 +30,9 @@ def text_to_encode(document: Document, passage: Passage) -> str:
 def _cut(text: str, blocks: list[Block]) -> Iterator[list[Block]]:
     run: list[Block] = []
     words = 0
-    for block in blocks:
+    for position, block in enumerate(blocks):
         size = len(text[block.start : block.end].split())
-        in_procedure = block.kind == "step" and run and run[-1].kind == "step"
-        limit = 3 * MAX_WORDS if in_procedure else MAX_WORDS
+        limit = 3 * MAX_WORDS if _inside_procedure(blocks, position) else MAX_WORDS
         if run and words + size > limit:
             yield run
             run, words = [], 0
@@ -41,3 +40,10 @@ def _cut(text: str, blocks: list[Block]) -> Iterator[list[Block]]:
         words += size
     if run:
         yield run
+
+
+def _inside_procedure(blocks: list[Block], position: int) -> bool:
+    """Tell whether a block is a later step, lies between two steps, or is what directly follows the last one."""
+    begun = any(block.kind == "step" for block in blocks[:position])
+    goes_on = any(block.kind == "step" for block in blocks[position:])
+    return begun and (goes_on or blocks[position - 1].kind in ("step", "bullet"))

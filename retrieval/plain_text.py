@@ -8,10 +8,29 @@ from markdown_it.token import Token
 
 from retrieval.documents import Block, BlockKind
 
-#: Deeper nesting is shown as text (THREATS: nesting makes parsers slow).
-MAX_NESTING = 20
+#: The parser drops in silence what is nested deeper than this: such a body is read line by line, as it stands.
+MAX_NESTING = 60
 
 _parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING, "html": False}).enable("table")
+
+
+def to_plain_text(markdown: str) -> tuple[str, tuple[Block, ...]]:
+    """Return the plain text of a Markdown body and its blocks in order.
+
+    Emphasis and images vanish; a link keeps its target where its words do not say it; a numbered step keeps its
+    number, a bullet its dash, and a table row becomes "cell – header: cell; header: cell", so that it can be read
+    without its table.
+    """
+    writer = _Writer()
+    tokens = _parser.parse(markdown)
+    if any(token.level >= MAX_NESTING - 1 for token in tokens):
+        for line in markdown.splitlines():
+            writer.block("paragraph", line)
+        return writer.text, tuple(writer.blocks)
+    position = 0
+    while position < len(tokens):
+        position += writer.take(tokens, position)
+    return writer.text, tuple(writer.blocks)
 
 
 @dataclass
@@ -21,59 +40,58 @@ class _Writer:
     text: str = ""
     blocks: list[Block] = field(default_factory=list)
     headings: list[tuple[int, str]] = field(default_factory=list)
+    numbers: list[int | None] = field(default_factory=list)
+    marker: str = ""
+
+    def take(self, tokens: list[Token], position: int) -> int:
+        """Write what begins at a token, and return how many tokens that took."""
+        token = tokens[position]
+        if token.type == "heading_open":
+            self.heading(int(token.tag[1]), inline_text(tokens[position + 1]))
+            return 3
+        if token.type == "table_open":
+            end = next(i for i in range(position, len(tokens)) if tokens[i].type == "table_close")
+            for row in _table_rows(tokens[position:end]):
+                self.block("row", row)
+            return end - position + 1
+        if token.type == "inline":
+            kind: BlockKind = "paragraph" if not self.marker else ("bullet" if self.marker == "- " else "step")
+            self.block(kind, self.marker + inline_text(token))
+            self.marker = ""
+        elif token.type in ("fence", "code_block"):
+            self.block("code", token.content)
+        else:
+            self.list_mark(token)
+        return 1
+
+    def list_mark(self, token: Token) -> None:
+        """Keep count of lists and their items."""
+        if token.type in ("ordered_list_open", "bullet_list_open"):
+            start = int(token.attrs.get("start", 1))
+            self.numbers.append(start if token.type == "ordered_list_open" else None)
+        elif token.type in ("ordered_list_close", "bullet_list_close"):
+            self.numbers.pop()
+        elif token.type == "list_item_open":
+            number = self.numbers[-1]
+            self.marker = "- " if number is None else f"{number}. "
+            self.numbers[-1] = None if number is None else number + 1
+        elif token.type == "list_item_close":
+            self.marker = ""
 
     def heading(self, level: int, title: str) -> None:
+        """Write a heading, which the blocks after it lie under."""
         self.headings = [(depth, name) for depth, name in self.headings if depth < level] + [(level, title)]
         self.text += f"\n{title}\n" if self.text else f"{title}\n"
 
     def block(self, kind: BlockKind, text: str) -> None:
-        text = text.strip()
+        """Write a block, unless there is nothing in it."""
+        text = text.strip("\n").rstrip() if kind == "code" else text.strip()
         if not text:
             return
         start = len(self.text)
         self.text += text
         self.blocks.append(Block(kind, start, len(self.text), tuple(name for _, name in self.headings)))
         self.text += "\n"
-
-
-def to_plain_text(markdown: str) -> tuple[str, tuple[Block, ...]]:
-    """Return the plain text of a Markdown body and its blocks in order.
-
-    Emphasis, link targets in brackets and images vanish; a numbered step keeps its number, a bullet its dash, and a
-    table row becomes "header: cell; header: cell", so that it can be read without its table.
-    """
-    writer = _Writer()
-    tokens = _parser.parse(markdown)
-    lists: list[int | None] = []
-    marker = ""
-    position = 0
-    while position < len(tokens):
-        token = tokens[position]
-        if token.type == "heading_open":
-            writer.heading(int(token.tag[1]), inline_text(tokens[position + 1]))
-            position += 2
-        elif token.type == "table_open":
-            end = next(i for i in range(position, len(tokens)) if tokens[i].type == "table_close")
-            for row in _table_rows(tokens[position:end]):
-                writer.block("row", row)
-            position = end
-        elif token.type in ("ordered_list_open", "bullet_list_open"):
-            start = token.attrs.get("start", 1)
-            lists.append(int(start) if token.type == "ordered_list_open" else None)
-        elif token.type in ("ordered_list_close", "bullet_list_close"):
-            lists.pop()
-        elif token.type == "list_item_open":
-            number = lists[-1]
-            marker = "- " if number is None else f"{number}. "
-            lists[-1] = None if number is None else number + 1
-        elif token.type == "inline":
-            kind: BlockKind = "paragraph" if not marker else ("bullet" if marker == "- " else "step")
-            writer.block(kind, marker + inline_text(token))
-            marker = ""
-        elif token.type in ("fence", "code_block"):
-            writer.block("code", token.content)
-        position += 1
-    return writer.text, tuple(writer.blocks)
 
 
 def inline_text(token: Token) -> str:

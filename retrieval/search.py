@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -39,22 +40,27 @@ class PassageSearch:
         if not self.passages or not tokenize(query):
             return []
         lexical = self.lexical.scores(query)
-        rows = [row for row in self._candidates(vector, lexical) if allowed(self._document(row))]
+        rows = self._candidates(vector, lexical, allowed)
         if not rows:
             return []
         dense = self.dense.scores_of(vector, np.array(rows))
-        hits = [
-            self._hit(row, float(cosine), float(lexical[row]), query) for row, cosine in zip(rows, dense, strict=True)
-        ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))[:limit]
+        pairs = zip(rows, dense, strict=True)
+        hits = [self._hit(row, float(cosine), float(lexical[row]), query) for row, cosine in pairs]
+        # Cosines of equal passages differ in the last bits: scores are rounded before the id breaks a tie.
+        return sorted(hits, key=lambda hit: (-round(hit.score, 5), hit.passage.id))[:limit]
 
-    def _candidates(self, vector: FloatArray, lexical: FloatArray) -> list[int]:
-        # Passages that may not be seen are filtered after this: take more, so that enough are left.
-        count = min(len(self.passages), CANDIDATES * 2)
-        _, nearest = self.dense.search(vector[np.newaxis, :], count)
-        by_words = np.argsort(-lexical, kind="stable")[:count]
-        worded = [int(row) for row in by_words if lexical[row] > 0]
-        return list(dict.fromkeys([int(row) for row in nearest[0]] + worded))
+    def _candidates(self, vector: FloatArray, lexical: FloatArray, allowed: Callable[[Document], bool]) -> list[int]:
+        """Return the allowed rows among the best of each kind, looking further until there are enough."""
+        count = CANDIDATES
+        while True:
+            _, nearest = self.dense.search(vector[np.newaxis, :], count)
+            by_meaning = [int(row) for row in nearest[0] if allowed(self._document(int(row)))]
+            if len(by_meaning) >= CANDIDATES or count >= len(self.passages):
+                break
+            count = min(2 * count, len(self.passages))
+        worded = (int(row) for row in np.argsort(-lexical, kind="stable") if lexical[row] > 0)
+        by_words = islice((row for row in worded if allowed(self._document(row))), CANDIDATES)
+        return list(dict.fromkeys([*by_meaning, *by_words]))
 
     def _document(self, row: int) -> Document:
         return self.documents[self.passages[row].document_id]

@@ -61,7 +61,7 @@ def onnx_encoder(demo_var: Path) -> OnnxEncoder:
 
 @pytest.fixture
 def desk_copy(tmp_path: Path) -> Callable[[], Path]:
-    """Returns a function that copies the demo desk, set to the encoder that needs no weights, for breaking on purpose."""
+    """Returns a function that copies the demo desk, with the encoder that needs no weights, for breaking on purpose."""
 
     def copy() -> Path:
         folder = tmp_path / "desk"

@@ -55,6 +55,7 @@ class Generations:
             write_json(scratch / MANIFEST, {"format": FORMAT, **facts, "files": files})
             for folder in (scratch, *(path for path in scratch.rglob("*") if path.is_dir())):
                 sync_folder(folder)
+            scratch.chmod(0o755)
             target = self._take_next_name(scratch)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -50,12 +50,12 @@ def test_what_is_not_stated_is_kept_from_customers(tmp_path: Path) -> None:
         (HEAD + "1: x\nzebra: y\n", 1, "unknown key", "use only ['audience', 'id', "),
         ("id: a b\ntitle: A\n", 1, "id 'a b' is not usable", "use letters, digits, dot, dash, at most 64"),
         (f"id: {'a' * 65}\ntitle: A\n", 1, f"id '{'a' * 65}' is not usable", "use letters, digits, dot, dash"),
-        (HEAD + "audience: staff\n", 1, "audience is 'staff'", "write public or internal"),
-        (HEAD + "audience:\n", 1, "audience is 'None'", "write public or internal"),
-        (HEAD + "status: live\n", 1, "status is 'live'", "write published or draft"),
-        (HEAD + "revision: 0\n", 1, "revision is 0", "write a whole number from 1 up"),
+        (HEAD + "audience: staff\n", 1, "audience is 'staff'", "write internal or public"),
+        (HEAD + "audience:\n", 1, "audience is ''", "write internal or public"),
+        (HEAD + "status: live\n", 1, "status is 'live'", "write draft or published"),
+        (HEAD + "revision: 0\n", 1, "revision is '0'", "write a whole number from 1 up"),
         (HEAD + "revision: two\n", 1, "revision is 'two'", "write a whole number from 1 up"),
-        (HEAD + "revision: yes\n", 1, "revision is True", "write a whole number from 1 up"),
+        (HEAD + "revision: yes\n", 1, "revision is 'yes'", "write a whole number from 1 up"),
         ("id: kb-1\ntitle: Tills: reset\n", 3, "the front matter does not parse", "quote values with a colon"),
         ("id: [kb-1\n", 3, "the front matter does not parse", "quote values with a colon"),
         ("", 2, "the front matter holds no keys", "write lines such as `title: …`"),
@@ -69,9 +69,13 @@ def test_a_bad_front_matter_is_refused(tmp_path: Path, head: str, line: int, pro
     assert error.remedy.startswith(remedy)
 
 
-@pytest.mark.parametrize("line", ["updated: 2026-02-30", "tags: billing", "tags: 7", "locale: no"])
+@pytest.mark.parametrize("line", ["updated: 2026-02-30", "tags: billing", "tags: 7", "locale: [no]"])
 def test_a_value_of_the_wrong_kind_is_refused_and_never_changed_in_silence(tmp_path: Path, line: str) -> None:
     assert line.split(":")[0] in str(refusal(write(tmp_path, HEAD + line + "\n")))
+
+
+def test_a_locale_stays_what_was_written(tmp_path: Path) -> None:
+    assert read_article(write(tmp_path, HEAD + "locale: no\n")).locale == "no"
 
 
 @pytest.mark.parametrize("text", ["", "Just words.\n", "---\ntitle: A\nno end\n", "\n---\nid: a\n---\nBody\n"])
@@ -115,7 +119,7 @@ def test_a_missing_file_a_folder_and_a_huge_file_are_refused(tmp_path: Path) -> 
 def test_two_articles_with_one_id_are_refused_naming_a_file(tmp_path: Path) -> None:
     write(tmp_path, name="a.md")
     write(tmp_path, name="b.md")
-    with pytest.raises(ArticleError, match="two articles have the id 'kb-1'; give one of them another id") as caught:
+    with pytest.raises(ArticleError, match="the id 'kb-1' is a.md's already; give one of them another id") as caught:
         read_articles(tmp_path)
     assert caught.value.path.name in ("a.md", "b.md")
 

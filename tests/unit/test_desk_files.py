@@ -82,7 +82,7 @@ BROKEN: list[tuple[str, str, str, str | None, str]] = [
     ("policy.toml", '"self_harm"', '"selfharm"', "selfharm", "selfharm"),
     ("routing.toml", 'set = { team = "books" }', 'set = { team = "boks" }', None, "rule 5: unknown team 'boks'"),
     ("routing.toml", 'set = { team = "books" }', 'set = { queue = "x" }', None, "rule 5: unknown field 'queue'"),
-    ("routing.toml", 'channel = "practice"', "", "practice_portal", "a rule needs keywords, tag, segment or channel"),
+    ("routing.toml", 'channel = "practice"', "", "[[rules]]", "a rule needs keywords, tag, segment or channel"),
     ("articles/kb-102-two-step-codes.md", "title:", "titel:", "---", "unknown key 'titel'"),
     ("articles/kb-102-two-step-codes.md", "audience: public", "audience: all", "---", "audience is 'all'"),
     ("articles/kb-102-two-step-codes.md", "title: ", "title: a: ", "title: a: ", "does not parse"),
