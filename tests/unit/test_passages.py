@@ -60,8 +60,8 @@ def test_a_procedure_that_does_not_fit_behind_its_introduction_begins_a_passage(
     assert sizes(f"{words(MAX_WORDS - 10)}\n\n1. {words(60)}\n2. {words(60)}\n3. {words(60)}") == [MAX_WORDS - 10, 183]
 
 
-def test_what_follows_a_long_procedure_begins_a_passage() -> None:
-    assert sizes(f"1. {words(99)}\n2. {words(99)}\n\n{words(10)}") == [200, 10]
+def test_a_remark_stays_with_its_procedure_and_what_follows_begins_a_passage() -> None:
+    assert sizes(f"1. {words(99)}\n2. {words(99)}\n\n{words(10)}\n\n{words(11)}") == [210, 11]
 
 
 @pytest.mark.parametrize("between", ["   - {}", "\n   {}\n", "   1. {}"], ids=["bullet", "paragraph", "nested step"])
