@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retrieval.documents import Document, Hit
@@ -179,6 +179,7 @@ def test_a_paragraph_is_split_into_sentences(paragraph: str, sentences: list[str
 
 
 @given(st.text(alphabet='aB1 .!?)(”“"£\n', max_size=60))
+@example("A.” B")
 @settings(max_examples=50, deadline=None)
 def test_splitting_loses_no_character(paragraph: str) -> None:
     assert "".join("".join(sentences_of(paragraph)).split()) == "".join(paragraph.split())

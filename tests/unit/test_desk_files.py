@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from triage.desk_files import read_desk
+from triage.desk_files import read_desk, read_history
 from triage.errors import DeskFileError
+from triage.taxonomy import read_taxonomy
 
 DeskCopy = Callable[[], Path]
 ROW = '{"id": "X-1", "body": "hello", "labels": {"category": "till"}}\n'
@@ -153,13 +154,22 @@ HISTORY: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("row", "said"), HISTORY, ids=[said[:30] for _, said in HISTORY])
-def test_a_fault_in_the_history_names_its_line(desk_copy: DeskCopy, row: str, said: str) -> None:
-    folder = desk_copy()
-    path = folder / "history.jsonl"
+def test_a_fault_in_the_history_names_its_line(project: Path, tmp_path: Path, row: str, said: str) -> None:
+    path = tmp_path / "history.jsonl"
     path.write_text(f"{ROW}\n{row}\n", encoding="utf-8")
+    with pytest.raises(DeskFileError) as caught:
+        list(read_history(path, read_taxonomy(project / "desks" / "demo" / "taxonomy.toml")))
+    assert str(caught.value).startswith(f"{path}:3: ")
+    assert str(caught.value).endswith(f"; {caught.value.remedy}")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("row", ["{}", ROW, '{"body": "x", "labels": {"category": "tills"}}'])
+def test_a_desk_with_a_fault_in_its_history_is_refused(desk_copy: DeskCopy, row: str) -> None:
+    folder = desk_copy()
+    (folder / "history.jsonl").write_text(ROW + row, encoding="utf-8")
     error = refused(folder)
-    assert (error.path, error.line) == (path, 3)
-    assert said in str(error)
+    assert (error.path, error.line) == (folder / "history.jsonl", 2)
 
 
 def test_history_that_is_not_utf_8_names_its_line(desk_copy: DeskCopy) -> None:

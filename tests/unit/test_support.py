@@ -26,6 +26,7 @@ FACTS = (
 def draft(*facts: str) -> Draft:
     sentences = (
         DraftSentence(text="Hello Jo,", role="greeting"),
+        DraftSentence(text="Our article covers this.", role="lead"),
         *(DraftSentence(text=fact, role="fact", starts_line=number == 0) for number, fact in enumerate(facts)),
         DraftSentence(text="Just reply.", role="closing"),
     )
@@ -87,8 +88,8 @@ def test_a_draft_that_stands_keeps_its_words_and_gets_its_spans() -> None:
     checked, why = check_draft(draft(*FACTS), [PASSAGE])
     assert why is None
     assert checked is not None
-    assert checked.text == "Hello Jo,\n\n" + " ".join(FACTS) + "\n\nJust reply."
-    assert [len(sentence.support) for sentence in checked.sentences] == [0, 1, 1, 1, 0]
+    assert checked.text == "Hello Jo,\n\nOur article covers this.\n\n" + " ".join(FACTS) + "\n\nJust reply."
+    assert [len(sentence.support) for sentence in checked.sentences] == [0, 0, 1, 1, 1, 0]
     assert checked.warnings == ()
 
 
