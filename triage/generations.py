@@ -73,9 +73,8 @@ class Generations:
     def current_name(self) -> str:
         """Return the name of the current generation, "" where there is none."""
         pointer = self.root / "current"
-        if pointer.is_file():
-            return pointer.read_text(encoding="utf-8").strip()
-        return next(reversed(self.names()), "")
+        named = pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else ""
+        return named if NUMBER.fullmatch(named) else next(reversed(self.names()), "")
 
     def open_current(self, on_refused: Callable[[str], None]) -> Generation:
         """Return the current generation; where it is damaged, tell `on_refused` and return the newest sound older one.
@@ -100,14 +99,12 @@ class Generations:
             raise GenerationError(f"{folder}: the manifest cannot be read; build again or roll back") from error
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise GenerationError(f"{folder}: a generation of another format; build again")
-        for relative, expected in manifest["files"].items():
-            path = folder / relative
-            if (
-                not path.is_file()
-                or path.stat().st_size != expected["bytes"]
-                or sha256_of_file(path) != expected["sha256"]
-            ):
-                raise GenerationError(f"{path} is missing or damaged; build again or roll back")
+        try:
+            damaged = [name for name, facts in manifest["files"].items() if not _is_sound(folder / name, facts)]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise GenerationError(f"{folder}: the manifest is damaged; build again or roll back") from error
+        if damaged:
+            raise GenerationError(f"{folder / damaged[0]} is missing or damaged; build again or roll back")
         return Generation(folder, manifest)
 
     def _take_next_name(self, scratch: Path) -> Path:
@@ -119,3 +116,8 @@ class Generations:
             except OSError:
                 if not target.exists():
                     raise
+
+
+def _is_sound(path: Path, facts: dict[str, Any]) -> bool:
+    same_size = path.is_file() and path.stat().st_size == facts["bytes"]
+    return bool(same_size and sha256_of_file(path) == facts["sha256"])

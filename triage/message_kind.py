@@ -21,24 +21,42 @@ AUTO_SUBJECT = re.compile(
     r"|automatische antwort|r[ée]ponse automatique|respuesta autom[áa]tica)\b",
     re.I,
 )
+#: Said of the mail itself, so enough alone.
 AUTO_TEXT = re.compile(
-    r"\b(?:out of (?:the )?office|on (?:annual|parental|maternity|paternity|sick) leave|this is an automat\w+"
-    r"|automat\w+ (?:reply|response|answer)|away from my (?:desk|mail|e-?mail|inbox)"
-    r"|limited access to (?:my )?e-?mails?"
-    r"|(?:not|nobody) (?:be )?(?:checking|reading) (?:this|my|these) (?:inbox|mailbox|e?-?mails?)"
-    r"|(?:i am|i'm|we are|we're) (?:currently )?(?:away|closed|on holiday)\b"
-    r"[^.?!\n]{0,40}\b(?:until|till|from|and (?:will )?be back))",
+    r"\b(?:this is an automat\w+|automat\w+ (?:reply|response|answer) (?:to|from)"
+    r"|(?:i am|i'm|i will be|i'll be|we are|we're|we will be|currently|am) (?:currently |now |away and )?"
+    r"out of (?:the )?office"
+    r"|limited access to (?:my |our )?e-?mails?"
+    r"|(?:not|nobody)(?: is| be| being)? (?:checked|checking|reading|read|monitored)\b[^.?!\n]{0,20}"
+    r"\b(?:inbox|mailbox|e?-?mails?))",
+    re.I,
+)
+#: Said of the writer, and only where nothing else is.
+AWAY = re.compile(
+    r"\b(?:i am|i'm|i will be|i'll be|we are|we're|we will be) (?:currently |now )?"
+    r"(?:away|closed|on (?:\w+ )?(?:holiday|leave|vacation)|out of (?:the )?office|not in the (?:office|shop))\b",
     re.I,
 )
 THANKS = re.compile(
-    r"\b(?:thanks?|thank you|thankyou|thx|ta|cheers|brilliant|sorted|all good|perfect|lifesaver)\b", re.I
+    r"\b(?:thanks?|thank you|thankyou|thx|cheers|much appreciated|lifesaver|you're a star|(?:brilliant|perfect|great)"
+    r"|(?:all|now|got it|that|it's|is|are) (?:sorted|fixed|solved|good|done|working)|sorted now|did the trick|did it"
+    r"|works (?:now|again|fine|perfectly)|have a (?:nice|good|lovely) \w+|no further|you can close"
+    r"|(?:problem|issue) solved)\b",
+    re.I,
+)
+IN_ADVANCE = re.compile(
+    r"\b(?:thanks|thank you)(?: very much| so much)? in (?:advance|anticipation)\b|\bthanks for nothing\b", re.I
 )
 ASKS = re.compile(
     r"\?|\b(?:how (?:do|can|to)|can (?:you|i|we)|could (?:you|i|we)|would you|please|pls|need(?:s)? to|but|still"
-    r"|however|although|except|error|problem|issue|wrong|not work\w*|doesn'?t|won'?t|can'?t|cannot|unable|help me"
-    r"|one more|another|what|why|when|where|which|wondering|let me know)\b",
+    r"|however|although|except|errors?|wrong|not work\w*|doesn'?t|won'?t|can'?t|cannot|unable|help me|broken|missing"
+    r"|one more|another|again|what|why|when|where|which|wondering|let me know|cancel|charged?|refund|add|delete"
+    r"|twice|upside|stuck|fails?|failed|nothing)\b",
     re.I,
 )
+SENTENCE = re.compile(r"[.!?\n]+")
+#: Words that a sentence without thanks may have: a greeting, a name, a shop under it.
+MAX_COURTESY_WORDS = 4
 MAX_THANKS_WORDS = 45
 
 
@@ -74,8 +92,9 @@ def _by_headers(headers: Mapping[str, str], subject: str) -> MessageKind | None:
         null_sender or "mailer-daemon" in sender or "x-failed-recipients" in headers
     ):
         return MessageKind("bounce", "null sender and a delivery-failure subject")
-    submitted = headers.get("auto-submitted", "no").lower()
-    if submitted.split(";")[0].strip() != "no":
+    submitted = headers.get("auto-submitted", "").lower()
+    # A keyword, then perhaps a comment in brackets and parameters (RFC 3834, section 5).
+    if re.split(r"[;(\s]", submitted.strip())[0] not in ("", "no"):
         return MessageKind("auto_reply", f"Auto-Submitted: {submitted[:80]}")
     for name in ("x-autoreply", "x-autorespond", "x-auto-response-suppress"):
         if headers.get(name, "no").lower() not in ("no", "none", ""):
@@ -95,17 +114,36 @@ def _by_text(text: TicketText) -> MessageKind | None:
         return MessageKind("bounce", f"subject: {text.subject[:80]}")
     if match := AUTO_SUBJECT.search(text.subject):
         return MessageKind("auto_reply", f"subject: {match.group()}")
-    if (match := AUTO_TEXT.search(text.latest[:600])) and "?" not in text.latest:
+    opening = text.latest[:600]
+    if (match := AUTO_TEXT.search(opening)) and "?" not in text.latest:
         return MessageKind("auto_reply", f"text: {match.group()}")
-    thanks = THANKS.search(text.latest)
-    # The subject of an answer is the old one: only a subject of its own can ask something.
-    asked = text.latest if text.subject.lower().startswith("re:") else text.question
-    short = len(text.latest.split()) <= MAX_THANKS_WORDS
-    if thanks and short and not ASKS.search(asked) and not _needs_a_person(text):
-        return MessageKind("thanks", f"text: {thanks.group()}")
-    return None
+    if (match := AWAY.search(opening)) and not ASKS.search(_without_referral(text.latest)):
+        return MessageKind("auto_reply", f"text: {match.group()}")
+    return _thanks(text)
+
+
+def _without_referral(text: str) -> str:
+    """Leave out what an absence note says of others: "please contact …", "when I am back", "for anything urgent"."""
+    return re.sub(
+        r"(?i)\b(?:please (?:contact|call|ring|write|e-?mail|speak)|when (?:i|we)|until|if it|for )[^.!\n]*", "", text
+    )
+
+
+def _thanks(text: TicketText) -> MessageKind | None:
+    """Thanks and nothing else: every sentence thanks, greets or signs, and the subject asks nothing of its own."""
+    found = THANKS.search(text.latest)
+    answer = re.match(r"(?:re|aw|sv|antw)\s*:", text.subject, re.I) is not None
+    if found is None or len(text.latest.split()) > MAX_THANKS_WORDS or IN_ADVANCE.search(text.latest):
+        return None
+    if text.subject and not answer and (ASKS.search(text.subject) or not THANKS.search(text.subject)):
+        return None
+    sentences = [sentence for sentence in SENTENCE.split(text.latest) if sentence.strip()]
+    courtesy = all(THANKS.search(words) or len(words.split()) <= MAX_COURTESY_WORDS for words in sentences)
+    if not courtesy or ASKS.search(text.latest) or _needs_a_person(text):
+        return None
+    return MessageKind("thanks", f"text: {found.group()}")
 
 
 def _needs_a_person(text: TicketText) -> bool:
     rules = ("human_requested", "sensitive_topic")
-    return any(True for rule in rules for _ in find_wording(text.everything, rule))
+    return any(True for rule in rules for _ in find_wording(text.watched, rule))

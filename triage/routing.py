@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from triage.cleaning import TicketText
+from triage.cleaning import TicketText, normalise
 from triage.tickets import Ticket
 from triage.toml_files import FileModel, read_toml
 
@@ -18,7 +19,7 @@ class RoutingRule(FileModel):
     """
 
     name: str = Field(min_length=1)
-    keywords: tuple[str, ...] = ()
+    keywords: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
     tag: str | None = None
     segment: str | None = None
     channel: str | None = None
@@ -43,11 +44,16 @@ class RoutingRule(FileModel):
                     return None
                 found.append(f"{what} {wanted}")
         if self.keywords:
-            match = re.search(rf"\b(?:{'|'.join(map(re.escape, self.keywords))})\b", text.everything, re.I)
+            words = "|".join(r"\s+".join(map(re.escape, _folded(keyword).split())) for keyword in self.keywords)
+            match = re.search(rf"(?<!\w)(?:{words})(?!\w)", _folded(text.everything), re.I)
             if match is None:
                 return None
-            found.append(match.group())
+            found.append(" ".join(match.group().split()))
         return "; ".join(found)
+
+
+def _folded(text: str) -> str:
+    return normalise(text).replace("’", "'").replace("‘", "'")
 
 
 class Routing(FileModel):

@@ -95,7 +95,7 @@ def test_t19_no_suffix_takes_a_match_away(text: str, separator: str, suffix: str
 @given(st.sampled_from(sorted(FIRING)), separators, suffixes)
 @settings(max_examples=50, deadline=None)
 def test_t19_holds_for_whole_tickets(text: str, separator: str, suffix: str) -> None:
-    everything = read_text(Ticket(body=text + separator + suffix)).everything
+    everything = read_text(Ticket(body=text + separator + suffix)).watched
     assert words(everything, FIRING[text]) != []
 
 
@@ -107,15 +107,15 @@ def test_t19_a_single_word_that_asks_for_a_person_is_not_talked_away(suffix: str
 
 def test_t19_a_suffix_that_makes_the_text_look_quoted_takes_nothing_away() -> None:
     text = "Good morning to you all.\nOn Monday I asked to speak to a manager and nobody has called me back"
-    assert words(read_text(Ticket(body=text)).everything, "human_requested") != []
-    assert words(read_text(Ticket(body=f"{text} as I wrote:")).everything, "human_requested") != []
+    assert words(read_text(Ticket(body=text)).watched, "human_requested") != []
+    assert words(read_text(Ticket(body=f"{text} as I wrote:")).watched, "human_requested") != []
 
 
 def test_t19_a_suffix_that_closes_a_comment_or_script_takes_nothing_away() -> None:
     for start, end in (("<!-- ", " --><p>"), ("<script> ", "</script><p>")):
         text = start + "I want to speak to a manager"
-        assert words(read_text(Ticket(body=text)).everything, "human_requested") != []
-        assert words(read_text(Ticket(body=text + end)).everything, "human_requested") != []
+        assert words(read_text(Ticket(body=text)).watched, "human_requested") != []
+        assert words(read_text(Ticket(body=text + end)).watched, "human_requested") != []
 
 
 def test_a_match_tells_topic_words_and_clause() -> None:

@@ -1,7 +1,7 @@
 """The writer without a language model: it quotes the passages that answer, whole steps in their order."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.documents import Hit, Passage
@@ -14,8 +14,9 @@ MAX_PASSAGES = 2
 #: From this many blocks of one kind on, a passage is taken for a list of cases rather than one explanation.
 MANY = 3
 #: A sentence ends at a stop that is followed by white space and something that opens a sentence.
-SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]?\s+(?=[\"“‘(]?[A-Z0-9£])")
-NAME = re.compile(r"[^\W\d_][^\W\d_'’-]{0,29}")
+SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"”’)]))\s+(?=[\"“‘(]?[A-Z0-9£])")
+STEP = re.compile(r"\d+\. ")
+NAME = re.compile(r"[^\W\d_](?:['’-]?[^\W\d_]){0,29}\.?(?=\s|$)")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def choose_passages(question: str, hits: Sequence[Hit], max_words: int) -> list[
     The best hit is quoted; others of its article follow while they score nearly as well and fit into the words left.
     """
     best, *others = [hit for hit in hits if hit.document.id == hits[0].document.id]
-    chosen = [(best, list(_within(relevant_units(question, best), max_words)))]
+    chosen = [(best, _within(relevant_units(question, best), max_words))]
     left = max_words - _words(chosen[0][1])
     for hit in others:
         units = relevant_units(question, hit)
@@ -74,7 +75,7 @@ def quotable(hits: Sequence[Hit]) -> list[Hit]:
 def greeting(name: str | None, voice: Voice) -> str:
     """Greet by the first word of the name where it looks like one, else without a name."""
     match = NAME.match((name or "").strip())
-    return voice.greeting.replace("{name}", match.group()) if match else voice.greeting_unnamed
+    return voice.greeting.replace("{name}", match.group().rstrip(".")) if match else voice.greeting_unnamed
 
 
 def relevant_units(question: str, hit: Hit) -> list[DraftSentence]:
@@ -124,12 +125,13 @@ def _words(units: Sequence[DraftSentence]) -> int:
     return sum(len(unit.text.split()) for unit in units)
 
 
-def _within(units: Iterable[DraftSentence], budget: int) -> Iterator[DraftSentence]:
-    """Yield units up to a number of words; a numbered procedure that was begun is finished."""
-    used = 0
-    for unit in units:
-        later_step = re.match(r"(?:[2-9]|\d\d)\. ", unit.text) is not None
-        if used and used + _words([unit]) > budget and not later_step:
-            return
-        used += _words([unit])
-        yield unit
+def _within(units: Sequence[DraftSentence], budget: int) -> list[DraftSentence]:
+    """Return units up to a number of words; a numbered procedure that was begun is finished."""
+    steps = [number for number, unit in enumerate(units) if STEP.match(unit.text)]
+    kept: list[DraftSentence] = []
+    for number, unit in enumerate(units):
+        begun = any(step < number for step in steps) and any(step >= number for step in steps)
+        if kept and not begun and _words(kept) + _words([unit]) > budget:
+            break
+        kept.append(unit)
+    return kept

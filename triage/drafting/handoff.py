@@ -41,7 +41,7 @@ Rule = Callable[[Evidence, Policy], tuple[str, str] | None]
 
 def human_requested(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """The customer asks to speak to a person, or to be called."""
-    for match in find_wording(evidence.text.everything, "human_requested"):
+    for match in find_wording(evidence.text.watched, "human_requested"):
         return f"“{match.clause[:160]}”", "The customer had not asked for a person"
     return None
 
@@ -49,7 +49,7 @@ def human_requested(evidence: Evidence, policy: Policy) -> tuple[str, str] | Non
 def sensitive_topic(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """The text touches a topic that only people answer."""
     topics = policy.rules.sensitive_topic.topics
-    found = [match for match in find_wording(evidence.text.everything, "sensitive_topic") if match.topic in topics]
+    found = [match for match in find_wording(evidence.text.watched, "sensitive_topic") if match.topic in topics]
     if not found:
         return None
     named = list(dict.fromkeys(match.topic for match in found))

@@ -1,11 +1,24 @@
 """The policy file: which handoff rules are on, with which parameters, and how much error a field may make."""
 
 from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from triage.suggestions import Severity
 from triage.toml_files import FileModel, read_toml
+
+Topic = Literal[
+    "legal",
+    "security_incident",
+    "safety",
+    "self_harm",
+    "harassment",
+    "discrimination",
+    "payment_dispute",
+    "data_protection",
+    "press",
+]
 
 
 class FieldPolicy(FileModel):
@@ -38,17 +51,7 @@ class SensitiveTopic(RulePolicy):
     """Legal, security, safety, self-harm, harassment, discrimination, payment disputes, data protection, press."""
 
     severity: Severity = "critical"
-    topics: tuple[str, ...] = (
-        "legal",
-        "security_incident",
-        "safety",
-        "self_harm",
-        "harassment",
-        "discrimination",
-        "payment_dispute",
-        "data_protection",
-        "press",
-    )
+    topics: tuple[Topic, ...] = get_args(Topic)
 
 
 class UrgentPriority(RulePolicy):

@@ -19,7 +19,8 @@ def find_support(sentence: str, passages: Sequence[Passage]) -> Support | None:
     words = sentence.split()
     if not words:
         return None
-    pattern = re.compile(r"\s+".join(map(re.escape, words)))
+    # Whole words only: "send 25" does not stand in "send 250".
+    pattern = re.compile(r"(?<!\w)" + r"\s+".join(map(re.escape, words)) + r"(?!\w)")
     for passage in passages:
         if match := pattern.search(passage.text):
             start = passage.start + match.start()
