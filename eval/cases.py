@@ -29,6 +29,15 @@ PLANNED_REASONS = frozenset(
     )
 )
 
+SHAPES = {
+    "articles": "a list of texts",
+    "handoff_reasons": "a list of texts",
+    "answerable": "true or false",
+    "handoff": "true or false",
+    "kind": "a text",
+    "reply": "a text",
+}
+
 
 class Case(WireModel):
     """One case. `expect` holds only what a careful person could fix; a metric counts the cases that carry its key."""
@@ -67,22 +76,33 @@ def _case(path: Path, line: int, value: dict[str, Any]) -> Case:
         raise CaseError(path, line, f"{where}: {fault['msg']}", "correct the case") from error
 
 
+def _check_shapes(path: Path, line: int, expect: dict[str, Any], taxonomy: Taxonomy) -> None:
+    for key, value in expect.items():
+        if key not in SHAPES and key not in taxonomy.fields:
+            raise CaseError(path, line, f"expects an unknown field {key!r}", f"use {sorted(SHAPES)} or a field")
+        if key in SHAPES and not _has_shape(value, SHAPES[key]):
+            raise CaseError(path, line, f"{key} is of the wrong type", f"write {SHAPES[key]}")
+
+
 def _check_expectations(
     path: Path, line: int, expect: dict[str, Any], taxonomy: Taxonomy, articles: Collection[str]
 ) -> None:
-    known = {"articles", "answerable", "handoff", "handoff_reasons", "kind", "reply"}
-    for key, value in expect.items():
-        if key in taxonomy.fields:
-            if problem := taxonomy.problem_with(key, str(value)):
-                raise CaseError(path, line, f"expects {problem[0]}", problem[1])
-        elif key not in known:
-            raise CaseError(path, line, f"expects an unknown field {key!r}", f"use {sorted(known)} or a field")
-    for article in expect.get("articles", []):
+    _check_shapes(path, line, expect, taxonomy)
+    for field in set(expect) & set(taxonomy.fields):
+        if problem := taxonomy.problem_with(field, str(expect[field])):
+            raise CaseError(path, line, f"expects {problem[0]}", problem[1])
+    allowed = {"kind": [expect["kind"]] if "kind" in expect else [], "reason": expect.get("handoff_reasons", [])}
+    known = {"kind": get_args(Kind), "reason": (*HANDOFF_RULES, *sorted(PLANNED_REASONS))}
+    for what, values in allowed.items():
+        for value in values:
+            if value not in known[what]:
+                raise CaseError(path, line, f"expects an unknown {what} {value!r}", f"use {', '.join(known[what])}")
+    for article in expect.get("articles", ()):
         if article not in articles:
             raise CaseError(path, line, f"expects an unknown article {article!r}", "name a published article's id")
-    for reason in expect.get("handoff_reasons", []):
-        if reason not in HANDOFF_RULES and reason not in PLANNED_REASONS:
-            raise CaseError(path, line, f"expects an unknown reason {reason!r}", f"use one of {sorted(HANDOFF_RULES)}")
-    kinds = get_args(Kind)
-    if expect.get("kind", "request") not in kinds:
-        raise CaseError(path, line, f"expects an unknown kind {expect['kind']!r}", f"use one of {', '.join(kinds)}")
+
+
+def _has_shape(value: Any, shape: str) -> bool:
+    if shape == "a list of texts":
+        return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+    return isinstance(value, bool if shape == "true or false" else str)

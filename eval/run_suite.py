@@ -36,84 +36,109 @@ def run_suite(
     return outcomes
 
 
-Hit = Callable[[Case, Suggestion], bool | None]
+@dataclass(frozen=True)
+class Metric:
+    """A share of cases.
+
+    carried: whether a case has what the metric needs; hit: whether it scored, or None where the suggestion leaves it
+    out (nothing was decided, say); failure: what a case counts as for which the engine raised an exception.
+    """
+
+    name: str
+    carried: Callable[[Case], bool]
+    hit: Callable[[Case, Suggestion], bool | None]
+    failure: bool | None = False
+
+    def score(self, outcome: Outcome) -> bool | None:
+        """Return whether an outcome scored; None where it is not scored."""
+        if not self.carried(outcome.case):
+            return None
+        return self.failure if outcome.suggestion is None else self.hit(outcome.case, outcome.suggestion)
 
 
 def measure(outcomes: Sequence[Outcome], fields: Iterable[str]) -> list[Measurement]:
-    """Return the measurements that these cases allow; a failed case counts against every metric it carries."""
-    found = [_share(outcomes, "kind.accuracy", _kind)]
-    for field in fields:
-        found += [_share(outcomes, f"{field}.{name}", metric) for name, metric in _field_metrics(field).items()]
-    found += [_share(outcomes, f"retrieval.hit_at_{k}", _hit_at(k)) for k in (1, 5)]
-    found.append(
-        _share(outcomes, "handoff.recall", lambda c, s: s.disposition == "handoff" if c.expect.get("handoff") else None)
+    """Return the measurements that these cases allow."""
+    metrics = [
+        Metric("kind.accuracy", has("kind"), lambda case, found: found.kind == case.expect["kind"]),
+        *(metric for field in fields for metric in field_metrics(field)),
+        *(Metric(f"retrieval.hit_at_{k}", has_articles, hit_at(k)) for k in (1, 5)),
+        Metric("handoff.recall", lambda case: case.expect.get("handoff") is True, handed_off),
+        Metric("handoff.precision", has("handoff"), handed_off_rightly, failure=None),
+        *(Metric(f"handoff.{code}.recall", expects_reason(code), gives_reason(code)) for code in HANDOFF_RULES),
+        Metric("draft.rate_on_answerable", is_answerable, lambda case, found: found.disposition == "draft"),
+        Metric("draft.supported_sentences", lambda case: True, all_supported, failure=None),
+    ]
+    return [_measured(metric, outcomes) for metric in metrics]
+
+
+def field_metrics(field: str) -> list[Metric]:
+    """Return accuracy of the best guess, share decided, and share wrong among the decided."""
+
+    def right(case: Case, found: Suggestion) -> bool:
+        return bool(found.fields[field].best == case.expect[field])
+
+    def decided(case: Case, found: Suggestion) -> bool:
+        return found.fields[field].decided
+
+    def wrong(case: Case, found: Suggestion) -> bool | None:
+        return not right(case, found) if decided(case, found) else None
+
+    return [
+        Metric(f"{field}.accuracy", has(field), right),
+        Metric(f"{field}.coverage", has(field), decided),
+        Metric(f"{field}.error_when_decided", has(field), wrong, failure=None),
+    ]
+
+
+def has(key: str) -> Callable[[Case], bool]:
+    """Return the test for cases that carry a key."""
+    return lambda case: key in case.expect
+
+
+def has_articles(case: Case) -> bool:
+    """Tell whether a case names articles."""
+    return bool(case.expect.get("articles"))
+
+
+def is_answerable(case: Case) -> bool:
+    """Tell whether a case should get a draft: public articles answer it and nothing else calls for a person."""
+    return case.expect.get("answerable") is True and case.expect.get("handoff") is False
+
+
+def hit_at(k: int) -> Callable[[Case, Suggestion], bool]:
+    """Return the test whether an expected article is among the first k."""
+    return lambda case, found: bool(
+        set(case.expect["articles"]) & {article.article_id for article in found.articles[:k]}
     )
-    found.append(_share(outcomes, "handoff.precision", _handoff_precision))
-    found += [_share(outcomes, f"handoff.{reason}.recall", _reason_recall(reason)) for reason in HANDOFF_RULES]
-    found.append(_share(outcomes, "draft.rate_on_answerable", _drafted))
-    found.append(_share(outcomes, "draft.supported_sentences", _supported))
-    return found
 
 
-def _share(outcomes: Sequence[Outcome], name: str, hit: Hit) -> Measurement:
-    scored = []
-    for outcome in outcomes:
-        if outcome.suggestion is None:
-            scored.append(False)
-        elif (value := hit(outcome.case, outcome.suggestion)) is not None:
-            scored.append(value)
-    return share(name, scored, len(outcomes))
+def handed_off(case: Case, found: Suggestion) -> bool:
+    """Tell whether the ticket was handed to a person."""
+    return found.disposition == "handoff"
 
 
-def _kind(case: Case, suggestion: Suggestion) -> bool | None:
-    return suggestion.kind == case.expect["kind"] if "kind" in case.expect else None
+def handed_off_rightly(case: Case, found: Suggestion) -> bool | None:
+    """Tell whether a handoff was called for; None where there was none."""
+    return case.expect["handoff"] is True if handed_off(case, found) else None
 
 
-def _field_metrics(field: str) -> dict[str, Hit]:
-    def accuracy(case: Case, suggestion: Suggestion) -> bool | None:
-        return suggestion.fields[field].best == case.expect[field] if field in case.expect else None
-
-    def coverage(case: Case, suggestion: Suggestion) -> bool | None:
-        return suggestion.fields[field].decided if field in case.expect else None
-
-    def error_when_decided(case: Case, suggestion: Suggestion) -> bool | None:
-        right = accuracy(case, suggestion)
-        return None if right is None or not suggestion.fields[field].decided else not right
-
-    return {"accuracy": accuracy, "coverage": coverage, "error_when_decided": error_when_decided}
+def expects_reason(code: str) -> Callable[[Case], bool]:
+    """Return the test for cases that expect a reason."""
+    return lambda case: code in case.expect.get("handoff_reasons", ())
 
 
-def _hit_at(k: int) -> Hit:
-    def hit(case: Case, suggestion: Suggestion) -> bool | None:
-        wanted = set(case.expect.get("articles", ()))
-        if not wanted or suggestion.kind != "request":
-            return None
-        return bool(wanted & {article.article_id for article in suggestion.articles[:k]})
-
-    return hit
+def gives_reason(code: str) -> Callable[[Case, Suggestion], bool]:
+    """Return the test whether a reason was given."""
+    return lambda case, found: found.handoff is not None and code in {reason.code for reason in found.handoff.reasons}
 
 
-def _handoff_precision(case: Case, suggestion: Suggestion) -> bool | None:
-    if suggestion.disposition != "handoff" or "handoff" not in case.expect:
+def all_supported(case: Case, found: Suggestion) -> bool | None:
+    """Tell whether every fact of a draft has support; None where there is no draft."""
+    if found.draft is None:
         return None
-    return bool(case.expect["handoff"])
+    return all(sentence.support for sentence in found.draft.sentences if sentence.role == "fact")
 
 
-def _reason_recall(reason: str) -> Hit:
-    def recall(case: Case, suggestion: Suggestion) -> bool | None:
-        if reason not in case.expect.get("handoff_reasons", ()):
-            return None
-        return suggestion.handoff is not None and reason in {found.code for found in suggestion.handoff.reasons}
-
-    return recall
-
-
-def _drafted(case: Case, suggestion: Suggestion) -> bool | None:
-    answerable = case.expect.get("answerable") is True and case.expect.get("handoff") is False
-    return suggestion.disposition == "draft" if answerable else None
-
-
-def _supported(case: Case, suggestion: Suggestion) -> bool | None:
-    if suggestion.draft is None:
-        return None
-    return all(sentence.support for sentence in suggestion.draft.sentences if sentence.role == "fact")
+def _measured(metric: Metric, outcomes: Sequence[Outcome]) -> Measurement:
+    scores = [metric.score(outcome) for outcome in outcomes]
+    return share(metric.name, [score for score in scores if score is not None], len(outcomes))

@@ -7,6 +7,8 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_SPAN = re.compile(r"([a-z]{3})(?:-([a-z]{3}))?")
+CLOCK_SPAN = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)")
 #: A target that needs more than this many days of walking is a mistake in the file, not a long promise.
 MAX_DAYS = 3_660
 
@@ -22,14 +24,12 @@ class BusinessHours:
         """Read ``{"mon-fri" = "08:00-18:00", sat = "09:00-13:00"}``; raise `ValueError` with the remedy."""
         hours: dict[int, tuple[time, time]] = {}
         for days, span in spans.items():
-            first, _, last = days.partition("-")
-            last = last or first
-            match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", str(span))
-            if first not in DAYS or last not in DAYS or DAYS.index(first) > DAYS.index(last) or match is None:
-                raise ValueError(
-                    f'hours {days!r} = {span!r} are not understood; write for instance mon-fri = "08:00-18:00"'
-                )
-            opens, closes = time.fromisoformat(match.group(1)), time.fromisoformat(match.group(2))
+            named, clock = DAY_SPAN.fullmatch(days), CLOCK_SPAN.fullmatch(str(span))
+            first, last = (named.group(1), named.group(2) or named.group(1)) if named else ("", "")
+            if clock is None or first not in DAYS or last not in DAYS or DAYS.index(first) > DAYS.index(last):
+                example = 'write for instance mon-fri = "08:00-18:00"'
+                raise ValueError(f"hours {days!r} = {span!r} are not understood; {example}")
+            opens, closes = time.fromisoformat(clock.group(1)), time.fromisoformat(clock.group(2))
             if opens >= closes:
                 raise ValueError(f"hours {days!r} = {span!r} close before they open")
             hours |= dict.fromkeys(range(DAYS.index(first), DAYS.index(last) + 1), (opens, closes))

@@ -21,13 +21,12 @@ HTML_TAG = re.compile(
     r"|font|center|pre|code|script|style|svg|iframe|section|article)\b[^<>]{0,2000}>",
     re.I,
 )
-LINE_TAG = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6]|/blockquote)\b[^<>]{0,2000}>", re.I)
+LINE_TAG = re.compile(r"<(?:br|p|div|tr|/p|/div|/li|/tr|/h[1-6]|/blockquote)\b[^<>]{0,2000}>", re.I)
 ANY_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]{0,2000}(/?)>", re.I)
 #: Void elements, and those that the next of their kind closes.
 NOT_NESTING = frozenset(
-    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
-    + ("p", "li", "td", "tr", "th", "dt", "dd", "option")
-)
+    ["area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p"]
+) | {"source", "td", "th", "tr", "track", "wbr"}
 #: nh3 is quadratic in nesting; deeper markup is shown as it stands.
 MAX_DEPTH = 256
 #: Mail is cut into reply and quote only up to this length; longer text is taken whole.
@@ -121,9 +120,9 @@ def html_to_text(markup: str) -> str:
         return markup
     import nh3
 
-    lines = LINE_TAG.sub(lambda tag: tag.group() + "\n", markup)
+    lines = LINE_TAG.sub(lambda tag: f"\n{tag.group()}", markup)
     text = nh3.clean(lines, tags=set(), clean_content_tags={"script", "style", "svg", "math"})
-    return normalise(html.unescape(text))
+    return re.sub(r"[ \t]*\n\s*", "\n", normalise(html.unescape(text)))
 
 
 def own_words(text: str) -> str:

@@ -54,6 +54,9 @@ ASKS = re.compile(
     r"|twice|upside|stuck|fails?|failed|nothing)\b",
     re.I,
 )
+REFERRAL = re.compile(
+    r"\b(?:please (?:contact|call|ring|write|e-?mail|speak)|when (?:i|we)|for (?:anything|urgent))[^.!\n]*", re.I
+)
 SENTENCE = re.compile(r"[.!?\n]+")
 #: Words that a sentence without thanks may have: a greeting, a name, a shop under it.
 MAX_COURTESY_WORDS = 4
@@ -124,9 +127,7 @@ def _by_text(text: TicketText) -> MessageKind | None:
 
 def _without_referral(text: str) -> str:
     """Leave out what an absence note says of others: "please contact …", "when I am back", "for anything urgent"."""
-    return re.sub(
-        r"(?i)\b(?:please (?:contact|call|ring|write|e-?mail|speak)|when (?:i|we)|until|if it|for )[^.!\n]*", "", text
-    )
+    return REFERRAL.sub("", text)
 
 
 def _thanks(text: TicketText) -> MessageKind | None:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -19,7 +18,7 @@ class RoutingRule(FileModel):
     """
 
     name: str = Field(min_length=1)
-    keywords: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
+    keywords: tuple[str, ...] = ()
     tag: str | None = None
     segment: str | None = None
     channel: str | None = None
@@ -27,8 +26,9 @@ class RoutingRule(FileModel):
 
     @model_validator(mode="after")
     def _has_condition(self) -> "RoutingRule":
-        if not (self.keywords or self.tag or self.segment or self.channel):
-            raise ValueError("a rule needs keywords, tag, segment or channel")
+        given = [*self.keywords, *(value for value in (self.tag, self.segment, self.channel) if value is not None)]
+        if not given or not all(value.strip() for value in given):
+            raise ValueError("a rule needs keywords, tag, segment or channel, and none of them blank")
         return self
 
     def evidence(self, ticket: Ticket, text: TicketText) -> str | None:

@@ -31,9 +31,8 @@ def read_toml(path: Path, model: type[Model]) -> Model:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
-        raise DeskFileError(
-            path, int(line.group(1)) if line else 1, f"not TOML ({error})", "correct the line"
-        ) from error
+        number = int(line.group(1)) if line else max(1, len(text.splitlines()))
+        raise DeskFileError(path, number, f"not TOML ({error})", "correct the line") from error
     return validate(path, text, values, model)
 
 
@@ -42,11 +41,13 @@ def validate(path: Path, text: str, values: Any, model: type[Model]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        keys = [str(key) for key in first["loc"]]
+        first = error.errors(include_url=False)[0]
+        # A taxonomy gathers its further fields under a name that does not stand in the file.
+        keys = [str(key) for number, key in enumerate(first["loc"]) if (number, key) != (0, "more")]
         where = ".".join(keys) or "the file"
+        given = f" (it is {first['input']!r})" if isinstance(first["input"], str | int | float) else ""
         problem = {"extra_forbidden": f"unknown key {where}", "missing": f"{where} is missing"}.get(
-            first["type"], f"{where}: {first['msg']}"
+            first["type"], f"{where}: {first['msg']}{given}"
         )
         remedy = {"extra_forbidden": "remove it or correct its spelling", "missing": "add it"}.get(
             first["type"], "correct the value"
@@ -55,18 +56,29 @@ def validate(path: Path, text: str, values: Any, model: type[Model]) -> Model:
 
 
 def line_of(text: str, keys: list[str]) -> int:
-    """Return the line, counted from 1, that says the most of a dotted key: its own, or its table's."""
-    best, best_depth, table = 1, -1, []
+    """Return the line, counted from 1, that says the most of a dotted key: its own, or its table's.
+
+    In an array of tables the number in the key (from 0) picks the table.
+    """
+    best, best_depth = 1, -1
+    table: list[str] = []
+    tables: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
-            table = [part.strip().strip("\"'") for part in header.group(1).split(".")]
+        if header := re.match(r"\s*(\[{1,2})\s*([^\]]+?)\s*\]", line):
+            table = _parts(header.group(2))
+            if header.group(1) == "[[":
+                name = ".".join(table)
+                tables[name] = tables.get(name, -1) + 1
+                table = [*table, str(tables[name])]
             path = table
         elif key := re.match(r"\s*([\w.\"'-]+)\s*=", line):
-            path = table + [part.strip("\"'") for part in key.group(1).split(".")]
+            path = table + _parts(key.group(1))
         else:
             continue
-        named = [key for key in keys if not key.isdigit()]
-        depth = len(path) if path == named[: len(path)] else -1
-        if depth > best_depth:
-            best, best_depth = number, depth
+        if len(path) > best_depth and path == keys[: len(path)]:
+            best, best_depth = number, len(path)
     return best
+
+
+def _parts(dotted: str) -> list[str]:
+    return [part.strip().strip("\"'") for part in dotted.split(".")]
