@@ -38,7 +38,7 @@ AWAY = re.compile(
     re.I,
 )
 THANKS = re.compile(
-    r"\b(?:thanks?|thank you|thankyou|thx|cheers|much appreciated|lifesaver|you're a star|(?:brilliant|perfect|great)"
+    r"\b(?:thanks?|thank you|thankyou|thx|cheers|ta(?=[!.,]|$)|much appreciated|lifesaver|you're a star|(?:brilliant|perfect|great)"
     r"|(?:all|now|got it|that|it's|is|are) (?:sorted|fixed|solved|good|done|working)|sorted now|did the trick|did it"
     r"|works (?:now|again|fine|perfectly)|have a (?:nice|good|lovely) \w+|no further|you can close"
     r"|(?:problem|issue) solved)\b",
@@ -50,7 +50,7 @@ IN_ADVANCE = re.compile(
 ASKS = re.compile(
     r"\?|\b(?:how (?:do|can|to)|can (?:you|i|we)|could (?:you|i|we)|would you|please|pls|need(?:s)? to|but|still"
     r"|however|although|except|errors?|wrong|not work\w*|doesn'?t|won'?t|can'?t|cannot|unable|help me|broken|missing"
-    r"|one more|another|again|what|why|when|where|which|wondering|let me know|cancel|charged?|refund|add|delete"
+    r"|one more|another|what|why|when|where|which|wondering|let me know|cancel|charged?|refund|add|delete"
     r"|twice|upside|stuck|fails?|failed|nothing)\b",
     re.I,
 )
@@ -58,8 +58,14 @@ REFERRAL = re.compile(
     r"\b(?:please (?:contact|call|ring|write|e-?mail|speak)|when (?:i|we)|for (?:anything|urgent))[^.!\n]*", re.I
 )
 SENTENCE = re.compile(r"[.!?\n]+")
-#: Words that a sentence without thanks may have: a greeting, a name, a shop under it.
-MAX_COURTESY_WORDS = 4
+GREETING = re.compile(r"(?:hi|hello|dear|hiya|hey|morning|good (?:morning|afternoon|evening))\b[^.!?]{0,40},?", re.I)
+WANTS = re.compile(
+    r"^(?:and |so |also |then |now )*(?:cancel|delete|add|change|send|move|remove|refund|update|set|stop|call|ring|fix"
+    r"|check|make|give|tell|show|close|reset|put|take|help|explain|restore|undo|switch|turn|look|get|let)\b"
+    r"|\b(?:i|we)(?:'d| would)? (?:want|need|like|wish|must|have to|forgot|lost|have (?:forgotten|lost))\b"
+    r"|\b(?:and|only|just) now\b|\bnow the\b|\bthough\b|\binstead\b|\bnot\b|n't\b|\bno longer\b|\bbut\b",
+    re.I,
+)
 MAX_THANKS_WORDS = 45
 
 
@@ -131,16 +137,21 @@ def _without_referral(text: str) -> str:
 
 
 def _thanks(text: TicketText) -> MessageKind | None:
-    """Thanks and nothing else: every sentence thanks, greets or signs, and the subject asks nothing of its own."""
+    """Thanks and nothing else: it opens with thanks, no sentence wants anything, nor does a subject of its own.
+
+    Who wants something and is polite thanks at the end; who thanks first has got what they wanted.
+    """
     found = THANKS.search(text.latest)
     answer = re.match(r"(?:re|aw|sv|antw)\s*:", text.subject, re.I) is not None
     if found is None or len(text.latest.split()) > MAX_THANKS_WORDS or IN_ADVANCE.search(text.latest):
         return None
     if text.subject and not answer and (ASKS.search(text.subject) or not THANKS.search(text.subject)):
         return None
-    sentences = [sentence for sentence in SENTENCE.split(text.latest) if sentence.strip()]
-    courtesy = all(THANKS.search(words) or len(words.split()) <= MAX_COURTESY_WORDS for words in sentences)
-    if not courtesy or ASKS.search(text.latest) or _needs_a_person(text):
+    sentences = [sentence.strip() for sentence in SENTENCE.split(text.latest) if sentence.strip()]
+    opening = [sentence for sentence in sentences if not GREETING.fullmatch(sentence)][:1]
+    if not opening or not THANKS.search(opening[0]):
+        return None
+    if any(WANTS.search(sentence) for sentence in sentences) or ASKS.search(text.latest) or _needs_a_person(text):
         return None
     return MessageKind("thanks", f"text: {found.group()}")
 
