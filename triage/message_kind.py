@@ -38,7 +38,8 @@ AWAY = re.compile(
     re.I,
 )
 THANKS = re.compile(
-    r"\b(?:thanks?|thank you|thankyou|thx|cheers|ta(?=[!.,]|$)|much appreciated|lifesaver|you're a star|(?:brilliant|perfect|great)"
+    r"\b(?:thanks?|thank you|thankyou|thx|cheers|ta(?=[!.,]|$)|much appreciated|lifesaver|you're a star"
+    r"|(?:brilliant|perfect|great)"
     r"|(?:all|now|got it|that|it's|is|are) (?:sorted|fixed|solved|good|done|working)|sorted now|did the trick|did it"
     r"|works (?:now|again|fine|perfectly)|have a (?:nice|good|lovely) \w+|no further|you can close"
     r"|(?:problem|issue) solved)\b",
