@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from serve.api import desk, knowledge, tickets
 from serve.body_limits import BodyLimit
 from serve.console import pages
-from serve.error_responses import install_error_handlers
+from serve.error_responses import install_error_handlers, unexpected
 from serve.services import Services
 
 HEADERS = {
@@ -36,7 +36,11 @@ def create_app(services: Services, version: str) -> FastAPI:
 
     @app.middleware("http")
     async def _security_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
+        try:
+            response = await call_next(request)
+        except Exception as error:
+            # Answered here: what reaches the server's own handler is logged with its text, and that may be a ticket's.
+            response = unexpected(error)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response

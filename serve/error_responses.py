@@ -64,10 +64,11 @@ def install_error_handlers(app: FastAPI) -> None:
         log.error("database unavailable: %s", error.__class__.__name__)
         return problem(503, "storage_unavailable", "The database cannot be reached; try again.", {"Retry-After": "2"})
 
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("unexpected %s", error.__class__.__name__)
-        return problem(500, "internal_error", "Something went wrong here; the request was not carried out.")
+
+def unexpected(error: Exception) -> JSONResponse:
+    """Answer an error that nobody foresaw; only its class is logged."""
+    log.error("unexpected %s", error.__class__.__name__)
+    return problem(500, "internal_error", "Something went wrong here; the request was not carried out.")
 
 
 def _path(location: Sequence[int | str]) -> str:

@@ -1,13 +1,13 @@
 """The one place that orders the steps from a ticket to a suggestion."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from time import perf_counter
 
-from models.protocols import FloatArray, TextEncoder
-from retrieval.documents import Document, Hit
+from models.protocols import TextEncoder
+from retrieval.documents import Hit
 from retrieval.search import PassageSearch
 from triage.business_hours import Calendar
 from triage.classify import TicketClassifier, undecided
@@ -19,45 +19,36 @@ from triage.drafting.summary import write_summary
 from triage.drafting.support import check_draft
 from triage.generation_files import PastReplies
 from triage.language import Detector, Language
-from triage.message_kind import MessageKind, message_kind
+from triage.message_kind import message_kind
+from triage.outcome import (
+    Outcome,
+    Reading,
+    anyone,
+    article_hit,
+    articles_of,
+    best_internal,
+    disposition,
+    is_public,
+    no_draft,
+    waiting_since,
+)
 from triage.suggestions import (
     ArticleHit,
-    Disposition,
     Draft,
     Due,
     Handoff,
     HandoffReason,
-    Prediction,
     SimilarTicket,
     Suggestion,
     Versions,
-    Why,
 )
 from triage.tickets import Ticket
 
 #: The encoder's window is far smaller; what is beyond cannot move a vector and need not be tokenised.
 MAX_ENCODED = 4_000
-MAX_ARTICLES = 5
 SEARCH_DEPTH = 20
 MAX_SIMILAR = 3
 MIN_SIMILAR = 0.5
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A ticket after triage, before any search."""
-
-    ticket: Ticket
-    text: TicketText
-    kind: MessageKind
-    language: Language
-    fields: Mapping[str, Prediction]
-    vector: FloatArray | None
-
-    @property
-    def wants_no_reply(self) -> bool:
-        """Whether the gate found that nobody is waiting for an answer."""
-        return self.kind.kind not in ("request", "empty")
 
 
 @dataclass(frozen=True)
@@ -149,7 +140,7 @@ class TriageEngine:
         )
 
     def _suggestion(
-        self, reading: Reading, outcome: "Outcome", suggestion_id: str, now: datetime, laps: dict[str, float]
+        self, reading: Reading, outcome: Outcome, suggestion_id: str, now: datetime, laps: dict[str, float]
     ) -> Suggestion:
         handoff = None
         if outcome.reasons:
@@ -177,11 +168,10 @@ class TriageEngine:
         target = self.rules.settings.sla.get(reading.fields["priority"].best)
         if target is None or reading.wants_no_reply:
             return None
-        start = reading.ticket.messages[-1].created_at if reading.ticket.messages else reading.ticket.created_at
-        calendar = self.calendar
+        start = waiting_since(reading.ticket, now)
         return Due(
-            respond_by=calendar.add(start or now, target.respond_hours),
-            resolve_by=calendar.add(start or now, target.resolve_hours),
+            respond_by=self.calendar.add(start, target.respond_hours),
+            resolve_by=self.calendar.add(start, target.resolve_hours),
         )
 
     @cached_property
@@ -193,16 +183,6 @@ class TriageEngine:
     def calendar(self) -> Calendar:
         """The desk's business hours."""
         return self.rules.settings.calendar
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the steps after triage came to."""
-
-    hits: Sequence[Hit] = ()
-    similar: tuple[SimilarTicket, ...] = ()
-    draft: Draft | None = None
-    reasons: tuple[HandoffReason, ...] = ()
 
 
 class Clock:
@@ -217,63 +197,6 @@ class Clock:
         """End a step."""
         now = self._timer()
         self.laps[name], self._last = now - self._last, now
-
-
-def disposition(reading: Reading, outcome: Outcome) -> Disposition:
-    """Return what happens to the ticket: `open` where no rule fired and no draft was asked for."""
-    if reading.wants_no_reply:
-        return "no_reply"
-    if outcome.reasons:
-        return "handoff"
-    return "draft" if outcome.draft else "open"
-
-
-def no_draft(problem: str | None) -> HandoffReason:
-    """Return the reason that stands when there is no draft and every rule stayed silent."""
-    return HandoffReason(
-        code="unsupported_draft",
-        severity="medium",
-        evidence=problem or "no draft could be written",
-        would_change="A draft had stood in its sources",
-    )
-
-
-def articles_of(hits: Sequence[Hit]) -> tuple[ArticleHit, ...]:
-    """Return the best passage of each article, best first, five at most."""
-    best: dict[str, Hit] = {}
-    for hit in hits:
-        best.setdefault(hit.document.id, hit)
-    return tuple(article_hit(hit) for hit in list(best.values())[:MAX_ARTICLES])
-
-
-def article_hit(hit: Hit) -> ArticleHit:
-    """Return a hit in the shape of the wire."""
-    return ArticleHit(
-        article_id=hit.document.id,
-        revision=hit.document.revision,
-        audience=hit.document.audience,
-        title=hit.document.title,
-        score=round(hit.score, 4),
-        passage=hit.passage.text,
-        start=hit.passage.start,
-        end=hit.passage.end,
-        why=Why(dense=round(hit.dense, 4), lexical=round(hit.lexical, 4), terms=hit.terms),
-    )
-
-
-def best_internal(hits: Sequence[Hit]) -> Hit | None:
-    """Return the passage nearest in meaning among those that only agents may read."""
-    return max((hit for hit in hits if not is_public(hit.document)), key=lambda hit: hit.dense, default=None)
-
-
-def is_public(document: Document) -> bool:
-    """Tell whether customers may read a document."""
-    return document.audience == "public"
-
-
-def anyone(document: Document) -> bool:
-    """Let every document through: for callers that may see internal ones."""
-    return True
 
 
 def text_to_classify(text: TicketText) -> str:

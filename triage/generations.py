@@ -1,9 +1,12 @@
 """Versioned folders of everything that was learned and indexed: written whole, checked by hash, switched at once."""
 
+import fcntl
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,20 @@ class Generations:
         A process that dies on the way leaves a folder that nobody reads; the next build removes it.
         """
         self.root.mkdir(parents=True, exist_ok=True)
+        with self._only_builder():
+            return self._publish(write)
+
+    @contextmanager
+    def _only_builder(self) -> Iterator[None]:
+        """Let one process at a time publish; the lock goes with the process."""
+        folder = os.open(self.root, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _publish(self, write: Callable[[Path], dict[str, Any]]) -> Generation:
         for stale in self.root.glob(".building-*"):
             shutil.rmtree(stale, ignore_errors=True)
         scratch = Path(tempfile.mkdtemp(dir=self.root, prefix=".building-"))
@@ -56,7 +73,8 @@ class Generations:
             for folder in (scratch, *(path for path in scratch.rglob("*") if path.is_dir())):
                 sync_folder(folder)
             scratch.chmod(0o755)
-            target = self._take_next_name(scratch)
+            names = self.names()
+            target = scratch.rename(self.root / f"{int(names[-1]) + 1 if names else 1:06d}")
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
@@ -106,16 +124,6 @@ class Generations:
         if damaged:
             raise GenerationError(f"{folder / damaged[0]} is missing or damaged; build again or roll back")
         return Generation(folder, manifest)
-
-    def _take_next_name(self, scratch: Path) -> Path:
-        while True:
-            names = self.names()
-            target = self.root / f"{int(names[-1]) + 1 if names else 1:06d}"
-            try:
-                return scratch.rename(target)
-            except OSError:
-                if not target.exists():
-                    raise
 
 
 def _is_sound(path: Path, facts: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ def _safe(value: Any) -> Any:
 
 #: Any text from outside: lone surrogates replaced, NUL and other control characters dropped, before anything else.
 Text = Annotated[str, BeforeValidator(_safe), Field(max_length=MAX_TEXT)]
+HeaderText = Annotated[str, BeforeValidator(_safe), Field(max_length=20_000)]
 ShortText = Annotated[str, BeforeValidator(_safe), Field(max_length=1_000)]
 Name = Annotated[str, BeforeValidator(_safe), Field(min_length=1, max_length=128)]
 
@@ -54,7 +55,7 @@ class Ticket(WireModel):
     created_at: AwareDatetime | None = None
     requester: Requester = Requester()
     messages: tuple[Message, ...] = Field(default=(), max_length=500)
-    headers: dict[Name, ShortText] = Field(default={}, max_length=200)
+    headers: dict[Name, HeaderText] = Field(default={}, max_length=200)
     tags: tuple[Name, ...] = Field(default=(), max_length=100)
     attributes: dict[Name, bool | int | FiniteFloat | ShortText | None] = Field(default={}, max_length=100)
 

@@ -1,0 +1,108 @@
+"""What a ticket was read as and what came of it, and both in the shapes of the wire."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models.protocols import FloatArray
+from retrieval.documents import Document, Hit
+from triage.cleaning import TicketText
+from triage.language import Language
+from triage.message_kind import MessageKind
+from triage.suggestions import ArticleHit, Disposition, Draft, HandoffReason, Prediction, SimilarTicket, Why
+from triage.tickets import Ticket
+
+MAX_ARTICLES = 5
+#: A customer who has waited longer than this has a wrong clock.
+LONGEST_WAIT = timedelta(days=3_650)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A ticket after triage, before any search."""
+
+    ticket: Ticket
+    text: TicketText
+    kind: MessageKind
+    language: Language
+    fields: Mapping[str, Prediction]
+    vector: FloatArray | None
+
+    @property
+    def wants_no_reply(self) -> bool:
+        """Whether the gate found that nobody is waiting for an answer."""
+        return self.kind.kind not in ("request", "empty")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the steps after triage came to."""
+
+    hits: Sequence[Hit] = ()
+    similar: tuple[SimilarTicket, ...] = ()
+    draft: Draft | None = None
+    reasons: tuple[HandoffReason, ...] = ()
+
+
+def disposition(reading: Reading, outcome: Outcome) -> Disposition:
+    """Return what happens to the ticket: `open` where no rule fired and no draft was asked for."""
+    if reading.wants_no_reply:
+        return "no_reply"
+    if outcome.reasons:
+        return "handoff"
+    return "draft" if outcome.draft else "open"
+
+
+def no_draft(problem: str | None) -> HandoffReason:
+    """Return the reason that stands when there is no draft and every rule stayed silent."""
+    return HandoffReason(
+        code="unsupported_draft",
+        severity="medium",
+        evidence=problem or "no draft could be written",
+        would_change="A draft had stood in its sources",
+    )
+
+
+def articles_of(hits: Sequence[Hit]) -> tuple[ArticleHit, ...]:
+    """Return the best passage of each article, best first, five at most."""
+    best: dict[str, Hit] = {}
+    for hit in hits:
+        best.setdefault(hit.document.id, hit)
+    return tuple(article_hit(hit) for hit in list(best.values())[:MAX_ARTICLES])
+
+
+def article_hit(hit: Hit) -> ArticleHit:
+    """Return a hit in the shape of the wire."""
+    return ArticleHit(
+        article_id=hit.document.id,
+        revision=hit.document.revision,
+        audience=hit.document.audience,
+        title=hit.document.title,
+        score=round(hit.score, 4),
+        passage=hit.passage.text,
+        start=hit.passage.start,
+        end=hit.passage.end,
+        why=Why(dense=round(hit.dense, 4), lexical=round(hit.lexical, 4), terms=hit.terms),
+    )
+
+
+def best_internal(hits: Sequence[Hit]) -> Hit | None:
+    """Return the passage nearest in meaning among those that only agents may read."""
+    return max((hit for hit in hits if not is_public(hit.document)), key=lambda hit: hit.dense, default=None)
+
+
+def is_public(document: Document) -> bool:
+    """Tell whether customers may read a document."""
+    return document.audience == "public"
+
+
+def anyone(document: Document) -> bool:
+    """Let every document through: for callers that may see internal ones."""
+    return True
+
+
+def waiting_since(ticket: Ticket, now: datetime) -> datetime:
+    """Return when the customer last wrote; now, where that is not known or cannot be."""
+    written = [message.created_at for message in ticket.messages if message.author == "customer"]
+    since = (written or [ticket.created_at])[-1] or ticket.created_at
+    return since if since is not None and now - LONGEST_WAIT < since < now else now
