@@ -31,6 +31,24 @@ Var = Annotated[Path, typer.Option(envvar="FIRSTLINE_VAR", help="Where generatio
 DatabaseUrl = Annotated[str | None, typer.Option(help="SQLAlchemy URL. [default: VAR/firstline.db]")]
 
 
+def print_version(wanted: bool) -> None:
+    """Print the version and leave, where that is wanted."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("firstline"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Hold what every command shares."""
+
+
 @app.command(epilog="Example: firstline build desks/demo")
 def build(
     desk: DeskFolder,
