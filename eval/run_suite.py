@@ -66,6 +66,7 @@ def measure(outcomes: Sequence[Outcome], fields: Iterable[str]) -> list[Measurem
         Metric("handoff.precision", has("handoff"), handed_off_rightly, failure=None),
         *(Metric(f"handoff.{code}.recall", expects_reason(code), gives_reason(code)) for code in HANDOFF_RULES),
         Metric("draft.rate_on_answerable", is_answerable, lambda case, found: found.disposition == "draft"),
+        Metric("draft.cites_expected_article", has_articles, cites_expected, failure=None),
         Metric("draft.supported_sentences", lambda case: True, all_supported, failure=None),
     ]
     return [_measured(metric, outcomes) for metric in metrics]
@@ -130,6 +131,14 @@ def expects_reason(code: str) -> Callable[[Case], bool]:
 def gives_reason(code: str) -> Callable[[Case, Suggestion], bool]:
     """Return the test whether a reason was given."""
     return lambda case, found: found.handoff is not None and code in {reason.code for reason in found.handoff.reasons}
+
+
+def cites_expected(case: Case, found: Suggestion) -> bool | None:
+    """Tell whether a draft quotes an expected article; None where there is no draft."""
+    if found.draft is None:
+        return None
+    cited = {support.article_id for sentence in found.draft.sentences for support in sentence.support}
+    return bool(cited & set(case.expect["articles"]))
 
 
 def all_supported(case: Case, found: Suggestion) -> bool | None:

@@ -65,19 +65,18 @@ class NgramWeights:
 
     def transform(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
         """Return features of shape (rows, features): (1 + log count) x idf, each half scaled to norm SCALE."""
-        kept = counts[:, self.columns].astype(np.float32)
-        kept.data = (1 + np.log(kept.data)) * self.idf[kept.indices]
-        middle = int(np.searchsorted(self.columns, HALF))
-        halves = [_rows_to_norm(half, SCALE) for half in (kept[:, :middle], kept[:, middle:])]
-        return sparse.hstack(halves, format="csr", dtype=np.float32)
+        places = np.searchsorted(self.columns, counts.indices)
+        known = np.flatnonzero(self.columns[np.minimum(places, len(self.columns) - 1)] == counts.indices)
+        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))[known]
+        columns = places[known]
+        data = (1 + np.log(counts.data[known])) * self.idf[columns]
+        # Each half of each row is scaled to the same norm: group 2 x row for words, 2 x row + 1 for characters.
+        groups = 2 * rows + (self.columns[columns] >= HALF)
+        norms = np.sqrt(np.bincount(groups, weights=data * data, minlength=2 * counts.shape[0]))
+        scaled = (SCALE * data / norms[groups]).astype(np.float32)
+        return sparse.csr_matrix((scaled, (rows, columns)), shape=(counts.shape[0], len(self.columns)))
 
 
 def join_features(vectors: FloatArray, ngrams: sparse.csr_matrix) -> sparse.csr_matrix:
     """Return embeddings and n-grams side by side, float32 of shape (rows, dimension + features)."""
     return sparse.hstack([sparse.csr_matrix(vectors), ngrams], format="csr", dtype=np.float32)
-
-
-def _rows_to_norm(matrix: sparse.csr_matrix, norm: float) -> sparse.csr_matrix:
-    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    factors = np.divide(norm, norms, out=np.zeros_like(norms), where=norms > 0)
-    return sparse.diags(factors.astype(np.float32)) @ matrix

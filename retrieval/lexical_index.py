@@ -12,6 +12,7 @@ from retrieval.errors import DamagedIndexError
 
 #: Words, and identifiers such as BR-77120, TAX_PERIOD_NOT_ENDED or 503 as one token.
 TOKEN = re.compile(r"[^\W_]+(?:[-_.'’][^\W_]+)*")
+SEPARATOR = re.compile(r"[-_.']")
 _STOP_WORDS = (
     "a about after all also am an and any are as at be been before but by can could did do does for from get got had "
     "has have he hello her hi his how i if in into is it its just like me my no not now of off on one or our out over "
@@ -27,7 +28,7 @@ def tokenize(text: str) -> list[str]:
     for match in TOKEN.finditer(text.lower().replace("’", "'")):
         token = match.group()
         if token not in STOP_WORDS:
-            parts = re.split(r"[-_.']", token) if len(token) > 3 else []
+            parts = SEPARATOR.split(token) if len(token) > 3 and not token.isalnum() else []
             tokens += [word for word in dict.fromkeys([token, *parts]) if _counts(word)]
     return tokens
 

@@ -44,10 +44,13 @@ class PassageSearch:
         if not rows:
             return []
         dense = self.dense.scores_of(vector, np.array(rows))
-        pairs = zip(rows, dense, strict=True)
-        hits = [self._hit(row, float(cosine), float(lexical[row]), query) for row, cosine in pairs]
+        scored = [
+            (float(cosine) + LEXICAL_WEIGHT * words / (words + LEXICAL_HALF), row, float(cosine), words)
+            for row, cosine, words in zip(rows, dense, map(float, lexical[rows]), strict=True)
+        ]
         # Cosines of equal passages differ in the last bits: scores are rounded before the id breaks a tie.
-        return sorted(hits, key=lambda hit: (-round(hit.score, 5), hit.passage.id))[:limit]
+        scored.sort(key=lambda entry: (-round(entry[0], 5), self.passages[entry[1]].id))
+        return [self._hit(query, *entry) for entry in scored[:limit]]
 
     def _candidates(self, vector: FloatArray, lexical: FloatArray, allowed: Callable[[Document], bool]) -> list[int]:
         """Return the allowed rows among the best of each kind, looking further until there are enough."""
@@ -65,9 +68,8 @@ class PassageSearch:
     def _document(self, row: int) -> Document:
         return self.documents[self.passages[row].document_id]
 
-    def _hit(self, row: int, dense: float, lexical: float, query: str) -> Hit:
+    def _hit(self, query: str, score: float, row: int, dense: float, lexical: float) -> Hit:
         passage, document = self.passages[row], self._document(row)
         words = set(tokenize(f"{document.title} {' '.join(passage.headings)} {passage.text}"))
         terms = tuple(term for term in dict.fromkeys(tokenize(query)) if term in words)
-        score = dense + LEXICAL_WEIGHT * lexical / (lexical + LEXICAL_HALF)
         return Hit(passage, document, score, dense, lexical, terms)
