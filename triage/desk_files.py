@@ -20,7 +20,7 @@ from triage.errors import DeskFileError
 from triage.routing import Routing, read_routing, settings_of
 from triage.taxonomy import Taxonomy, read_taxonomy
 from triage.tickets import Ticket
-from triage.toml_files import FileModel, read_toml
+from triage.toml_files import FileModel, line_of, read_toml
 
 RULE_FILES = ("desk.toml", "taxonomy.toml", "policy.toml", "routing.toml")
 MAX_LINE = 1_000_000
@@ -130,16 +130,22 @@ def read_rules(folder: Path) -> DeskRules:
     taxonomy = read_taxonomy(folder / "taxonomy.toml")
     policy = read_policy(folder / "policy.toml")
     routing = read_routing(folder / "routing.toml")
-    for number, field, label in settings_of(routing):
-        if problem := taxonomy.problem_with(field, label):
-            raise DeskFileError(folder / "routing.toml", None, f"rule {number}: {problem[0]}", problem[1])
-    for what, field, named in policy.mentions():
-        if problem := taxonomy.problem_with(field, named or next(iter(taxonomy.fields.get(field, {"": 0})))):
-            raise DeskFileError(folder / "policy.toml", None, f"{what}: {problem[0]}", problem[1])
-    for priority in settings.sla:
-        if problem := taxonomy.problem_with("priority", priority):
-            raise DeskFileError(folder / "desk.toml", None, f"sla: {problem[0]}", problem[1])
+    _check_mentions(folder, settings, taxonomy, policy, routing)
     return DeskRules(settings, taxonomy, policy, routing)
+
+
+def _check_mentions(folder: Path, settings: DeskSettings, taxonomy: Taxonomy, policy: Policy, routing: Routing) -> None:
+    """Raise `DeskFileError` for a field or label that another file names and the taxonomy does not have."""
+    mentions = [
+        *(("routing.toml", f"rules.{n - 1}.set.{field}", field, label) for n, field, label in settings_of(routing)),
+        *(("policy.toml", key, field, label) for key, field, label in policy.mentions()),
+        *(("desk.toml", f"sla.{priority}", "priority", priority) for priority in settings.sla),
+    ]
+    for name, key, field, label in mentions:
+        known = next(iter(taxonomy.fields.get(field, {"": None})))
+        if problem := taxonomy.problem_with(field, label if label is not None else known):
+            line = line_of((folder / name).read_text(encoding="utf-8"), key.split("."))
+            raise DeskFileError(folder / name, line, problem[0], problem[1])
 
 
 def read_history(path: Path, taxonomy: Taxonomy) -> Iterator[HistoryRow]:
