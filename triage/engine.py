@@ -13,7 +13,7 @@ from triage.business_hours import Calendar
 from triage.classify import TicketClassifier, undecided
 from triage.cleaning import TicketText, read_text
 from triage.desk_files import DeskRules
-from triage.drafting.compose import Voice, compose, quotable
+from triage.drafting.compose import Voice, compose
 from triage.drafting.handoff import Evidence, decide_handoff, team_for
 from triage.drafting.summary import write_summary
 from triage.drafting.support import check_draft
@@ -93,7 +93,7 @@ class TriageEngine:
         if kind.kind == "empty":
             fields = {field: undecided(labels) for field, labels in self.rules.taxonomy.fields.items()}
             return Reading(ticket, text, kind, Language("und", 0.0), fields, None)
-        language = self.detect_language(text.latest or text.subject)
+        language = self.detect_language(text_to_search(text), self.rules.settings.languages)
         if language.code == "und" and ticket.language:
             language = Language(ticket.language.lower()[:2], 0.0)
         texts = list(dict.fromkeys([text_to_classify(text), text_to_search(text)]))
@@ -114,7 +114,7 @@ class TriageEngine:
         return hits, self.past.nearest(reading.vector, MAX_SIMILAR, MIN_SIMILAR)
 
     def _draft_or_reasons(self, reading: Reading, hits: list[Hit]) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
-        public = tuple(quotable([hit for hit in hits if is_public(hit.document)]))
+        public = tuple(hit for hit in hits if is_public(hit.document))
         evidence = replace(self._evidence(reading), hits=public, internal=best_internal(hits))
         reasons = decide_handoff(evidence, self.rules.policy)
         if reasons:

@@ -1,15 +1,17 @@
 """Which language a text is in, offline."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 LETTERS = re.compile(r"[^\W\d_]")
-#: Below this a text is too short to contradict the desk's own language.
-MIN_LETTERS = 25
-MIN_CONFIDENCE = 0.6
+#: Another language is believed when it is so sure, and so far ahead of each language that is spoken here …
+MIN_CONFIDENCE = 0.5
+MIN_LEAD = 0.4
+#: … and, below this many letters, all but certain: "reset link expired" looks Malay to n-grams.
+SHORT, SHORT_LEAD = 90, 0.8
 MAX_CHARACTERS = 2_000
 
 
@@ -21,21 +23,31 @@ class Language:
     confidence: float
 
 
-Detector = Callable[[str], Language]
+#: Called with a text and the codes of the languages that the desk speaks.
+Detector = Callable[[str, Sequence[str]], Language]
 
 
-def detect(text: str) -> Language:
-    """Return the language of a text by lingua's n-grams; "und" for short or undecidable text."""
+def detect(text: str, spoken: Sequence[str] = ("en",)) -> Language:
+    """Return the language of a text by lingua's n-grams.
+
+    A language that the desk speaks needs no proof but to be first or near; another one has to lead clearly, else the
+    text is "und". Text without letters is "und".
+    """
     sample = text[:MAX_CHARACTERS]
-    letters = len(LETTERS.findall(sample))
-    if letters == 0:
+    letters = LETTERS.findall(sample)
+    if not letters:
         return Language("und", 0.0)
-    best = _lingua().compute_language_confidence_values(sample)[0]
-    confidence = float(best.value)
-    foreign_script = letters >= 4 and sum(ord(letter) > 0x24F for letter in LETTERS.findall(sample)) > letters / 2
-    if (letters < MIN_LETTERS and not foreign_script and confidence < 0.9) or confidence < MIN_CONFIDENCE / 2:
-        return Language("und", confidence)
-    return Language(best.language.iso_code_639_1.name.lower(), confidence)
+    chances = {
+        found.language.iso_code_639_1.name.lower(): float(found.value)
+        for found in _lingua().compute_language_confidence_values(sample)
+    }
+    best = max(chances, key=lambda code: chances[code])
+    ours = max((chances.get(code, 0.0) for code in spoken), default=0.0)
+    foreign_script = len(letters) >= 4 and sum(ord(letter) > 0x24F for letter in letters) > len(letters) / 2
+    lead = MIN_LEAD if len(letters) >= SHORT or foreign_script else SHORT_LEAD
+    if best in spoken or (chances[best] >= MIN_CONFIDENCE and chances[best] - ours >= lead):
+        return Language(best, chances[best])
+    return Language("und", chances[best])
 
 
 @cache

@@ -89,7 +89,10 @@ def message_kind(text: TicketText, headers: Mapping[str, str], is_follow_up: boo
             return found
     if not READABLE.search(text.question):
         return MessageKind("empty", "no letter or digit in subject and body")
-    return _by_text(text) or MessageKind("request", "nothing says otherwise")
+    found = _by_text(text)
+    if found and _needs_a_person(text):
+        return MessageKind("request", f"{found.evidence}, and yet somebody may need a person")
+    return found or MessageKind("request", "nothing says otherwise")
 
 
 def _by_headers(headers: Mapping[str, str], subject: str) -> MessageKind | None:
@@ -152,7 +155,7 @@ def _thanks(text: TicketText) -> MessageKind | None:
     opening = [sentence for sentence in sentences if not GREETING.fullmatch(sentence)][:1]
     if not opening or not THANKS.search(opening[0]):
         return None
-    if any(WANTS.search(sentence) for sentence in sentences) or ASKS.search(text.latest) or _needs_a_person(text):
+    if any(WANTS.search(sentence) for sentence in sentences) or ASKS.search(text.latest):
         return None
     return MessageKind("thanks", f"text: {found.group()}")
 

@@ -151,9 +151,10 @@ def test_the_same_ticket_gives_the_same_suggestion(demo_engine: TriageEngine, pr
 
 def test_the_sla_counts_working_time(demo_engine: TriageEngine) -> None:
     # Friday 17:30 in London: a normal ticket has half an hour left today, Saturday gives four hours.
-    late = suggest(
-        demo_engine, subject="logo", body="How do I put my logo on an invoice?", created_at="2026-11-20T17:30:00Z"
+    ticket = Ticket.model_validate(
+        {"subject": "logo", "body": "How do I put my logo on an invoice?", "created_at": "2026-11-20T17:30:00Z"}
     )
+    late = demo_engine.suggest(ticket, "s-1", datetime(2026, 11, 20, 17, 31, tzinfo=UTC))
     assert late.due is not None
     target = demo_engine.rules.settings.sla[late.fields["priority"].best].respond_hours
     assert late.due.respond_by == demo_engine.calendar.add(datetime(2026, 11, 20, 17, 30, tzinfo=UTC), target)

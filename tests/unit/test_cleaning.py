@@ -1,8 +1,10 @@
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triage.cleaning import MAX_DEPTH, MAX_MAIL, clean, html_to_text, normalise, own_words, read_text
+from triage.cleaning import MAX_DEPTH, clean, html_to_text, normalise, read_text
 from triage.tickets import Message, Ticket
 
 HIDDEN = {
@@ -124,9 +126,22 @@ def test_a_forwarded_mail_with_next_to_nothing_above_it_is_kept_whole(above: str
     assert "The labels print upside down since Friday." in clean(above + "The labels print upside down since Friday.")
 
 
-def test_a_very_long_mail_is_taken_whole() -> None:
-    text = "word " * (MAX_MAIL // 4) + "\nOn Monday, Ann <ann@bun.example> wrote:\n> quoted"
-    assert own_words(text) == text
+@pytest.mark.parametrize(
+    "text",
+    ["Am a " + "schrieb a " * 20_000, "a" + "\n" * 100_000 + "b", "From:" + " " * 190_000 + "x", "On " + "a" * 190_000,
+     "Cc:" + "*" * 190_000 + "x", "<b>" + " " * 190_000 + "x", "<b></i>" * 25_000, "a" + "\u0301\u0323" * 90_000,
+     "\ufdfa" * 100_000],
+    ids=lambda text: repr(text[:12]),
+)  # fmt: skip
+def test_no_text_takes_long(text: str) -> None:
+    start = time.process_time()
+    clean(text)
+    assert time.process_time() - start < 8
+
+
+def test_answers_between_the_lines_of_a_marked_quote_are_kept() -> None:
+    quoted = "On Mon, 1 Jan 2026 help@brindle.example wrote:\n> How can we help?\nI want to speak to a human\n> Thanks"
+    assert clean(f"Hello, my answers are inline below.\n{quoted}").splitlines()[-1] == "I want to speak to a human"
 
 
 def test_only_the_customers_words_count_and_latest_is_the_newest() -> None:

@@ -11,10 +11,16 @@ from typing import Any
 from triage.cleaning import normalise
 
 #: A clause ends at a stop, a line, a comma, a dash or a turning word. What follows cannot take back what came before.
-BOUNDARY = re.compile(r"[.!?;:\n,()]+|\s[-–—]+\s|\s(?=(?:but|however|though|although|yet|so|and then|still)\s)")
+BOUNDARY = re.compile(r"[.!?;:\n,()]+|\s[-–—]+\s|\s(?=(?:but|however|though|although|yet|so|and then|still)\s)", re.I)
+BULLET = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s")
 #: A run without any boundary is looked at in pieces of this size, with an overlap, so that cost stays linear.
 MAX_CLAUSE = 400
 OVERLAP = 100
+#: A negation takes back what follows within this many words, unless the speaker begins anew ("… I want …").
+NEGATION_REACH = 4
+ANEW = re.compile(r"\b(?:i|we|my|our|please|let)\b", re.I)
+#: No negation makes these harmless enough to go unseen.
+NEVER_TAKEN_BACK = frozenset({"self_harm", "safety", "security_incident"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +38,45 @@ def find_wording(text: str, rule: str, languages: Sequence[str] = ("en",)) -> It
     for clause in clauses(text):
         for topic, pattern in phrases.items():
             match = pattern.search(clause)
-            if match and not cancel.search(clause, 0, match.start()):
+            if match and (topic in NEVER_TAKEN_BACK or not _taken_back(clause[: match.start()], cancel)):
                 yield Match(topic, match.group(), clause)
 
 
+def _taken_back(before: str, cancel: re.Pattern[str]) -> bool:
+    """Tell whether a negation stands close enough in front, with no new beginning in between."""
+    last = None
+    for found in cancel.finditer(before):
+        last = found
+    between = before[last.end() :] if last else ""
+    return last is not None and len(between.split()) <= NEGATION_REACH and not ANEW.search(between)
+
+
 def clauses(text: str) -> Iterator[str]:
-    """Yield the clauses of a text, normalised, single-spaced, straight quotes."""
-    plain = normalise(text).replace("’", "'").replace("‘", "'")
-    for piece in BOUNDARY.split(plain):
+    """Yield the clauses of a text, normalised, single-spaced, straight quotes.
+
+    A line can end a clause or only be full: each paragraph of several lines is read both ways.
+    """
+    plain = normalise(text).replace("’", "'").replace("‘", "'").replace("_", " ")
+    yield from _pieces(plain)
+    for paragraph in _paragraphs(plain):
+        if len(paragraph) > 1:
+            yield from _pieces(" ".join(paragraph))
+
+
+def _paragraphs(text: str) -> Iterator[list[str]]:
+    """Yield runs of lines that may be one wrapped paragraph: no blank line or bullet between them."""
+    run: list[str] = []
+    for line in text.split("\n"):
+        if run and (not line.strip() or BULLET.match(line)):
+            yield run
+            run = []
+        if line.strip():
+            run.append(line.strip())
+    yield run
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for piece in BOUNDARY.split(text):
         clause = " ".join(piece.split())
         while clause:
             yield clause[:MAX_CLAUSE]

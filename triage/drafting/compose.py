@@ -33,7 +33,7 @@ class Voice:
 def compose(question: str, name: str | None, hits: Sequence[Hit], voice: Voice) -> tuple[Draft, list[Passage]]:
     """Return a draft that quotes the best passages of the best hit's article, and the passages it quotes.
 
-    hits: best first, at least one, none that customers may not read, only passages that can be quoted (`quotable`).
+    hits: best first, at least one, none that customers may not read.
     """
     document = hits[0].document
     lead = f"Thanks for getting in touch. Our article “{document.title}” covers this."
@@ -56,7 +56,7 @@ def choose_passages(question: str, hits: Sequence[Hit], max_words: int) -> list[
 
     The best hit is quoted; others of its article follow while they score nearly as well and fit into the words left.
     """
-    best, *others = [hit for hit in hits if hit.document.id == hits[0].document.id]
+    best, *others = quotable(hits)
     chosen = [(best, _within(relevant_units(question, best), max_words))]
     left = max_words - _words(chosen[0][1])
     for hit in others:
@@ -68,8 +68,13 @@ def choose_passages(question: str, hits: Sequence[Hit], max_words: int) -> list[
 
 
 def quotable(hits: Sequence[Hit]) -> list[Hit]:
-    """Leave out the openings of articles that have sections: they say what the article is about and seldom answer."""
-    return [hit for hit in hits if hit.passage.headings or not any(block.headings for block in hit.document.blocks)]
+    """Return the passages of the best hit's article that may be quoted, best first.
+
+    The article is chosen by its best passage, whichever that is. Its opening says what the article is about and seldom
+    answers, so sections go before it, as long as one was found.
+    """
+    same = [hit for hit in hits if hit.document.id == hits[0].document.id]
+    return [hit for hit in same if hit.passage.headings] or same
 
 
 def greeting(name: str | None, voice: Voice) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from retrieval.documents import Hit
-from triage.cleaning import TicketText
+from triage.cleaning import MAX_WATCHED, TicketText
 from triage.drafting.clauses import find_wording
 from triage.drafting.policy import Policy
 from triage.language import Language
 from triage.message_kind import Kind
-from triage.suggestions import HandoffReason, Prediction, Severity
+from triage.suggestions import HandoffReason, Prediction, Severity, percent
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
@@ -64,7 +64,7 @@ def urgent_priority(evidence: Evidence, policy: Policy) -> tuple[str, str] | Non
     if prediction.value != rule.label and chance < rule.min_chance:
         return None
     why = "; ".join(f"{factor.name}: {factor.evidence}" for factor in prediction.factors)
-    said = f"priority {rule.label} at {chance:.0%}" + (f" ({why})" if why else "")
+    said = f"priority {rule.label} at {percent(chance)}" + (f" ({why})" if why else "")
     return said, f"The chance of {rule.label} had been below {rule.min_chance:.0%}"
 
 
@@ -74,7 +74,7 @@ def unsupported_language(evidence: Evidence, policy: Policy) -> tuple[str, str] 
     if code == "und" or code in evidence.desk_languages:
         return None
     allowed = ", ".join(evidence.desk_languages)
-    return f"language {code} at {evidence.language.confidence:.0%}", f"The ticket had been in {allowed}"
+    return f"language {code} at {percent(evidence.language.confidence)}", f"The ticket had been in {allowed}"
 
 
 def empty_message(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
@@ -84,13 +84,24 @@ def empty_message(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     return "no letter or digit in subject and body", "The ticket had held any text"
 
 
+def long_message(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """There is more text than the rules read."""
+    size = len(evidence.text.everything)
+    if size <= MAX_WATCHED:
+        return None
+    return (
+        f"{size:,} characters, of which {MAX_WATCHED:,} were read",
+        f"The ticket had at most {MAX_WATCHED:,} characters",
+    )
+
+
 def low_confidence(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """A field that a draft needs is undecided."""
     open_fields = [field for field in policy.draft.needs if not evidence.fields[field].decided]
-    if not open_fields:
+    if not open_fields or evidence.kind == "empty":
         return None
     said = ", ".join(
-        f"{field}: best guess {evidence.fields[field].best} at {evidence.fields[field].confidence:.0%}"
+        f"{field}: best guess {evidence.fields[field].best} at {percent(evidence.fields[field].confidence)}"
         for field in open_fields
     )
     return said, f"{', '.join(open_fields)} had been decided within the stated error"
@@ -98,21 +109,21 @@ def low_confidence(evidence: Evidence, policy: Policy) -> tuple[str, str] | None
 
 def no_supporting_article(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """No public article is near enough to answer, or an internal one is much nearer."""
-    if evidence.hits is None:
+    if evidence.hits is None or evidence.kind == "empty":
         return None
     needed = policy.rules.no_supporting_article.min_score
     if not evidence.hits:
-        return "the search found no public passage", f"A public passage had scored {needed:.2f}"
+        return "the search found no public passage", f"A public passage had a similarity of {needed:.3f}"
     best = max(evidence.hits, key=lambda hit: hit.dense)
     internal = evidence.internal
     if internal and internal.dense > best.dense + policy.rules.no_supporting_article.internal_lead:
-        said = f"the internal article “{internal.document.title}” is nearest at {internal.dense:.2f}"
+        said = f"the internal article “{internal.document.title}” is nearest, similarity {internal.dense:.3f}"
         needed = internal.dense - policy.rules.no_supporting_article.internal_lead
     elif best.dense < needed:
-        said = f"best: “{best.document.title}” at {best.dense:.2f}"
+        said = f"nearest: “{best.document.title}”, similarity {best.dense:.3f}"
     else:
         return None
-    return said, f"“{best.document.title}” had scored {needed:.2f}; it scored {best.dense:.2f}"
+    return said, f"“{best.document.title}” had a similarity of {needed:.3f}; it has {best.dense:.3f}"
 
 
 def unsupported_draft(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
@@ -128,6 +139,7 @@ HANDOFF_RULES: Mapping[str, Rule] = {
     "urgent_priority": urgent_priority,
     "unsupported_language": unsupported_language,
     "empty_message": empty_message,
+    "long_message": long_message,
     "low_confidence": low_confidence,
     "no_supporting_article": no_supporting_article,
     "unsupported_draft": unsupported_draft,

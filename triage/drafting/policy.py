@@ -72,6 +72,10 @@ class EmptyMessage(RulePolicy):
     severity: Severity = "low"
 
 
+class LongMessage(RulePolicy):
+    """There is more text than the rules read."""
+
+
 class LowConfidence(RulePolicy):
     """A field that the draft needs is undecided."""
 
@@ -99,6 +103,7 @@ class Rules(FileModel):
     urgent_priority: UrgentPriority = UrgentPriority()
     unsupported_language: UnsupportedLanguage = UnsupportedLanguage()
     empty_message: EmptyMessage = EmptyMessage()
+    long_message: LongMessage = LongMessage()
     low_confidence: LowConfidence = LowConfidence()
     no_supporting_article: NoSupportingArticle = NoSupportingArticle()
     unsupported_draft: UnsupportedDraft = UnsupportedDraft()
