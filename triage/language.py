@@ -12,6 +12,14 @@ MIN_CONFIDENCE = 0.5
 MIN_LEAD = 0.4
 #: … and, below this many letters, all but certain: "reset link expired" looks Malay to n-grams.
 SHORT, SHORT_LEAD = 90, 0.8
+#: Fewer letters than this say nothing, unless they are of another script.
+MIN_LETTERS = 20
+#: Words that hardly any other language writes; two of them settle a short text.
+_ENGLISH = (
+    "the is my how what you to of and it can this not are have with for your does where when would please i we our "
+    "from has was i'm it's isn't don't can't"
+)
+ENGLISH = frozenset(_ENGLISH.split())
 MAX_CHARACTERS = 2_000
 
 
@@ -44,6 +52,10 @@ def detect(text: str, spoken: Sequence[str] = ("en",)) -> Language:
     best = max(chances, key=lambda code: chances[code])
     ours = max((chances.get(code, 0.0) for code in spoken), default=0.0)
     foreign_script = len(letters) >= 4 and sum(ord(letter) > 0x24F for letter in letters) > len(letters) / 2
+    if "en" in spoken and len(ENGLISH & set(sample.lower().replace("’", "'").split())) >= 2:
+        return Language("en", chances.get("en", 0.0))
+    if len(letters) < MIN_LETTERS and not foreign_script:
+        return Language("und", chances[best])
     lead = MIN_LEAD if len(letters) >= SHORT or foreign_script else SHORT_LEAD
     if best in spoken or (chances[best] >= MIN_CONFIDENCE and chances[best] - ours >= lead):
         return Language(best, chances[best])

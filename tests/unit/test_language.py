@@ -51,3 +51,12 @@ def test_only_the_beginning_is_looked_at() -> None:
     english = SENTENCES["en"] + " "
     begun = english * (MAX_CHARACTERS // len(english) + 1)
     assert detect(begun + SENTENCES["de"] * 100).code == "en"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["How do I reset my password?", "how long is a password reset link valid", "can I import a bank statement PDF",
+     "reset link expired", "Reset password"],
+)  # fmt: skip
+def test_short_english_is_not_taken_for_another_language(text: str) -> None:
+    assert detect(text, ("en",)).code in ("en", "und")

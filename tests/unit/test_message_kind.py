@@ -155,3 +155,16 @@ def test_the_evidence_says_what_showed_it() -> None:
     assert kind_of("Out of office", "x").evidence == "subject: Out of office"
     assert kind_of("", "Cheers, all good").evidence == "text: Cheers"
     assert kind_of("", "").evidence == "no letter or digit in subject and body"
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("", "I want to kill myself. I am out of the office"),
+        ("", "My account was hacked. We are closed on Sunday"),
+        ("Undelivered order", "I will sue you, my address is 1 High St"),
+        ("Automatic reply to my complaint is useless", "I want to speak to a human"),
+    ],
+)
+def test_nothing_in_the_text_gates_somebody_who_needs_a_person(subject: str, body: str) -> None:
+    assert kind_of(subject, body).kind == "request"

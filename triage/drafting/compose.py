@@ -8,9 +8,9 @@ from retrieval.documents import Hit, Passage
 from retrieval.lexical_index import tokenize
 from triage.suggestions import Draft, DraftSentence
 
-#: A further passage is quoted when its score is this near to the best one's.
+#: A second passage is quoted when its score is this near to the best one's.
 NEAR = 0.06
-MAX_PASSAGES = 2
+NEAR_STEPS = 0.2
 #: From this many blocks of one kind on, a passage is taken for a list of cases rather than one explanation.
 MANY = 3
 #: A sentence ends at a stop that is followed by white space and something that opens a sentence.
@@ -54,16 +54,19 @@ def compose(question: str, name: str | None, hits: Sequence[Hit], voice: Voice) 
 def choose_passages(question: str, hits: Sequence[Hit], max_words: int) -> list[tuple[Hit, list[DraftSentence]]]:
     """Return the passages to quote, each with its sentences, in the article's order.
 
-    The best hit is quoted; others of its article follow while they score nearly as well and fit into the words left.
+    The best one is quoted; a second follows if it scores nearly as well and fits into the words left. Where the best
+    one gives no steps, one that does may score somewhat less: customers ask what to do.
     """
     best, *others = quotable(hits)
     chosen = [(best, _within(relevant_units(question, best), max_words))]
+    has_steps = any(STEP.match(unit.text) for unit in chosen[0][1])
     left = max_words - _words(chosen[0][1])
     for hit in others:
         units = relevant_units(question, hit)
-        if hit.score >= best.score - NEAR and len(chosen) < MAX_PASSAGES and _words(units) <= left:
+        gives_steps = not has_steps and any(STEP.match(unit.text) for unit in units)
+        if hit.score >= best.score - (NEAR_STEPS if gives_steps else NEAR) and _words(units) <= left:
             chosen.append((hit, units))
-            left -= _words(units)
+            break
     return sorted(chosen, key=lambda quoted: quoted[0].passage.start)
 
 
