@@ -93,12 +93,10 @@ def suggest(
     import uuid
     from datetime import UTC, datetime
 
-    from triage.assembly import build_engine, changed_rules
+    from triage.assembly import build_engine
 
     asked = read_ticket(subject, body, ticket)
-    engine = build_engine(desk, var, on_refused=warn)
-    for name in changed_rules(desk, var):
-        warn(f"{desk / name} has changed since the build; run `firstline build {desk}` to use it")
+    engine = build_engine(desk, var, on_refused=warn, on_stale=warn)
     suggestion = engine.suggest(asked, uuid.uuid4().hex, datetime.now(UTC))
     if as_json:
         typer.echo(suggestion.model_dump_json(indent=2))
@@ -153,7 +151,7 @@ def eval_run(
     from eval.run_suite import measure, run_suite
     from triage.assembly import build_engine
 
-    engine = build_engine(desk, var, on_refused=warn)
+    engine = build_engine(desk, var, on_refused=warn, on_stale=warn)
     path = cases or desk / "cases.jsonl"
     loaded = load_cases(path, engine.rules.taxonomy, engine.search.documents)
     now = datetime.now(UTC)

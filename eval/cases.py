@@ -10,6 +10,7 @@ from eval.errors import CaseError
 from triage.desk_files import read_json_lines
 from triage.drafting.handoff import HANDOFF_RULES
 from triage.errors import DeskFileError
+from triage.fault_text import first_fault
 from triage.message_kind import Kind
 from triage.taxonomy import Taxonomy
 from triage.tickets import Ticket, WireModel
@@ -71,9 +72,7 @@ def _case(path: Path, line: int, value: dict[str, Any]) -> Case:
     try:
         return Case.model_validate(value)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise CaseError(path, line, f"{where}: {fault['msg']}", "correct the case") from error
+        raise CaseError(path, line, first_fault(error, "the case"), "correct the case") from error
 
 
 def _check_shapes(path: Path, line: int, expect: dict[str, Any], taxonomy: Taxonomy) -> None:

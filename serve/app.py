@@ -29,7 +29,14 @@ DESCRIPTION = (
 def create_app(services: Services, version: str) -> FastAPI:
     """Return the web application over services that are ready."""
     # The interactive pages of FastAPI load scripts from elsewhere: the description is at /openapi.json instead.
-    app = FastAPI(title="Firstline", version=version, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Firstline",
+        version=version,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.state.services = services
     install_error_handlers(app)
     app.add_middleware(BodyLimit)

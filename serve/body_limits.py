@@ -3,7 +3,10 @@
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve.error_responses import problem
+
 MAX_BODY = 1_000_000
+UNENCODED = "Send the body without Content-Encoding."
 
 
 class BodyLimit:
@@ -13,21 +16,33 @@ class BodyLimit:
         self._app, self._limit = app, limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with a receive that counts."""
+        """Refuse what the headers give away; pass the rest on with a receive that counts."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        headers = {name: value.strip().lower() for name, value in scope["headers"]}
+        length = headers.get(b"content-length", b"0")
+        if headers.get(b"content-encoding", b"") not in (b"", b"identity"):
+            await problem(415, "unsupported_encoding", UNENCODED)(scope, receive, send)
+        elif length.isdigit() and int(length) > self._limit:
+            await problem(413, "body_too_large", too_large(self._limit))(scope, receive, send)
+        else:
+            await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
         received = 0
-        encoded = any(name == b"content-encoding" and value != b"identity" for name, value in scope["headers"])
 
         async def counted() -> Message:
             nonlocal received
-            if encoded:
-                raise HTTPException(415, "Send the body without Content-Encoding.")
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
-                raise HTTPException(413, f"The body is larger than {self._limit:,} bytes; shorten the ticket.")
+                raise HTTPException(413, too_large(self._limit))
             return message
 
-        await self._app(scope, counted, send)
+        return counted
+
+
+def too_large(limit: int) -> str:
+    """Say how much may be sent."""
+    return f"The body is larger than {limit:,} bytes; shorten the ticket."

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from serve.errors import NotAllowed, NotAuthenticated, NotFound, NotSignedIn, RequestError
+from triage.fault_text import fault_text
 
 log = logging.getLogger("firstline.serve")
 
@@ -49,7 +50,7 @@ def install_error_handlers(app: FastAPI) -> None:
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         if any(fault["type"] == "json_invalid" for fault in error.errors()):
             return problem(400, HTTP_CODES[400], UNREADABLE)
-        faults = [{"at": _path(fault["loc"]), "problem": str(fault["msg"])} for fault in error.errors()[:20]]
+        faults = [{"at": _path(fault["loc"]), "problem": fault_text(fault)} for fault in error.errors()[:20]]
         first = f"{faults[0]['at']}: {faults[0]['problem']}" if faults else "the body is not valid"
         return problem(422, "invalid_request", f"{first}; correct the request", errors=faults)
 
@@ -72,4 +73,4 @@ def unexpected(error: Exception) -> JSONResponse:
 
 
 def _path(location: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in location if part != "body") or "body"
+    return ".".join(str(part)[:80] for part in location if part != "body")[:200] or "body"

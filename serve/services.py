@@ -37,11 +37,11 @@ class Services:
     new_id: Callable[[], str] = random_id
 
     def suggest_and_store(self, caller: Caller, ticket: Ticket) -> Suggestion:
-        """Make a suggestion, then store it in one short transaction."""
+        """Make a suggestion, store it whole in one short transaction, and return what the caller may see of it."""
         now = self.now()
         suggestion = self.engines[caller.desk].suggest(ticket, self.new_id(), now)
         self.suggestions.add(caller.desk, ticket, suggestion, now)
-        return suggestion
+        return visible_to(caller, suggestion)
 
     def triage(self, caller: Caller, ticket: Ticket, store: bool) -> Suggestion:
         """Triage a ticket; store the outcome only where asked to."""
@@ -50,6 +50,14 @@ class Services:
         if store:
             self.suggestions.add(caller.desk, ticket, suggestion, now)
         return suggestion
+
+
+def visible_to(caller: Caller, suggestion: Suggestion) -> Suggestion:
+    """Leave out internal articles for a key without the scope `internal`."""
+    if "internal" in caller.scopes:
+        return suggestion
+    public = tuple(hit for hit in suggestion.articles if hit.audience == "public")
+    return suggestion.model_copy(update={"articles": public})
 
 
 def services_of(request: Request) -> Services:

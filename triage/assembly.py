@@ -8,7 +8,7 @@ from pathlib import Path
 from models.encoder_folders import find_encoder_folder
 from models.hashing_encoder import HashingEncoder
 from models.protocols import TextEncoder
-from triage.desk_files import RULE_FILES, Desk, DeskRules, DeskSettings, read_rules
+from triage.desk_files import Desk, DeskRules, DeskSettings, hashes_of, read_rules
 from triage.engine import TriageEngine
 from triage.errors import GenerationError
 from triage.generation_files import read_heads, read_past_replies, read_search
@@ -38,6 +38,7 @@ def build_engine(
     var: Path,
     detector: Detector = detect,
     on_refused: Callable[[str], None] = log.error,
+    on_stale: Callable[[str], None] = log.warning,
 ) -> TriageEngine:
     """Return the engine of a desk's current generation.
 
@@ -46,6 +47,9 @@ def build_engine(
     """
     rules = read_rules(folder)
     generation = generations_of(rules.settings, var).open_current(on_refused)
+    if changed := changed_files(folder, generation):
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        on_stale(f"{folder / changed[0]}{more} changed since the build; run `firstline build {folder}` to use it")
     return engine_of(generation, folder, var, detector)
 
 
@@ -78,23 +82,18 @@ def engine_of(generation: Generation, folder: Path, var: Path, detector: Detecto
 
 
 def is_built(folder: Path, var: Path) -> bool:
-    """Tell whether a desk has a generation that is sound and was built with its present rule files."""
+    """Tell whether a desk has a generation that is sound and was built from its present files."""
     try:
-        generations_of(read_rules(folder).settings, var).open_current(log.error)
+        generation = generations_of(read_rules(folder).settings, var).open_current(log.error)
     except GenerationError:
         return False
-    return not changed_rules(folder, var)
+    return not changed_files(folder, generation)
 
 
-def changed_rules(folder: Path, var: Path) -> list[str]:
-    """Return the rule files of a desk that differ from those its current generation was built with."""
-    generations = generations_of(read_rules(folder).settings, var)
-    built = generations.root / generations.current_name()
-    return [name for name in RULE_FILES if _version(folder / name) != _version(built / name)]
-
-
-def _version(path: Path) -> str | None:
-    return version_of(path) if path.exists() else None
+def changed_files(folder: Path, generation: Generation) -> list[str]:
+    """Return the files of a desk folder that are not as they were when a generation was built."""
+    built, now = generation.manifest.get("sources", {}), hashes_of(folder)
+    return sorted(name for name in {*built, *now} if built.get(name) != now.get(name))
 
 
 def _encoder(name: str, base: Path, var: Path, export: bool) -> TextEncoder:

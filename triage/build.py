@@ -18,7 +18,7 @@ from retrieval.passages import split_into_passages, text_to_encode
 from retrieval.search import PassageSearch
 from triage.classify import FieldHead
 from triage.cleaning import read_text
-from triage.desk_files import RULE_FILES, Desk, HistoryRow
+from triage.desk_files import RULE_FILES, Desk, HistoryRow, hashes_of
 from triage.engine import text_to_classify
 from triage.fit import FieldReport, LabelledTexts, fit_field
 from triage.generation_files import PastReplies, copy_rules, write_heads, write_past_replies, write_search
@@ -59,6 +59,7 @@ def build_generation(
         write_json(folder / "report.json", {"fields": {report.field: report.as_json() for report in reports}})
         return {
             "desk": desk.rules.settings.id,
+            "sources": hashes_of(desk.folder),
             "created_at": now.isoformat(),
             "encoder": {"identity": encoder.identity, "dimension": encoder.dimension},
             "knowledge_revision": 0,

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
+from models.artifact_files import sha256_of_file
 from retrieval.article_files import read_articles, read_front_matter
 from retrieval.documents import Document
 from retrieval.errors import ArticleError
 from triage.business_hours import BusinessHours, Calendar
 from triage.drafting.policy import Policy, read_policy
 from triage.errors import DeskFileError
+from triage.fault_text import first_fault
 from triage.routing import Routing, read_routing, settings_of
 from triage.taxonomy import Taxonomy, read_taxonomy
 from triage.tickets import Ticket
@@ -41,6 +43,14 @@ class DraftingSettings(FileModel):
     closing: str = "Just reply to this message if anything is still unclear."
     signature: str = ""
     max_words: int = Field(default=180, ge=40, le=600)
+
+    @field_validator("greeting", "greeting_unnamed", "closing", "signature")
+    @classmethod
+    def _known_placeholders(cls, value: str, info: ValidationInfo) -> str:
+        left = value.replace("{name}", "") if info.field_name == "greeting" else value
+        if "{" in left or "}" in left:
+            raise ValueError(f"{value!r} has a placeholder that is not filled; only greeting may use {{name}}")
+        return value
 
 
 class DeskSettings(FileModel):
@@ -106,6 +116,15 @@ class Desk:
     articles: tuple[Document, ...]
     macros: tuple[Document, ...]
     history: tuple[HistoryRow, ...]
+
+
+def hashes_of(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a desk folder that a build reads, by name."""
+    names = [*RULE_FILES, "history.jsonl"]
+    paths = (
+        [folder / name for name in names] + sorted(folder.glob("articles/*.md")) + sorted(folder.glob("macros/*.md"))
+    )
+    return {str(path.relative_to(folder)): sha256_of_file(path) for path in paths if path.is_file()}
 
 
 def read_desk(folder: Path) -> Desk:
@@ -183,9 +202,7 @@ def parse_ticket(path: Path, line: int, value: Any) -> Ticket:
     try:
         return Ticket.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "ticket"
-        raise DeskFileError(path, line, f"{key}: {first['msg']}", "correct the ticket") from error
+        raise DeskFileError(path, line, first_fault(error, "the ticket"), "correct the ticket") from error
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

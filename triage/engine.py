@@ -166,7 +166,7 @@ class TriageEngine:
 
     def _due(self, reading: Reading, now: datetime) -> Due | None:
         target = self.rules.settings.sla.get(reading.fields["priority"].best)
-        if target is None or reading.wants_no_reply:
+        if target is None or reading.wants_no_reply or reading.vector is None:
             return None
         start = waiting_since(reading.ticket, now)
         return Due(

@@ -118,6 +118,7 @@ class Generations:
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise GenerationError(f"{folder}: a generation of another format; build again")
         try:
+            _ = manifest["encoder"]["identity"], manifest["encoder"]["dimension"], manifest["knowledge_revision"]
             damaged = [name for name, facts in manifest["files"].items() if not _is_sound(folder / name, facts)]
         except (KeyError, TypeError, AttributeError) as error:
             raise GenerationError(f"{folder}: the manifest is damaged; build again or roll back") from error

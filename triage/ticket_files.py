@@ -5,6 +5,7 @@ import json
 from pydantic import ValidationError
 
 from triage.errors import TicketFileError
+from triage.fault_text import first_fault
 from triage.tickets import Ticket
 
 MAX_BYTES = 1_000_000
@@ -21,6 +22,4 @@ def parse_ticket_text(data: str | bytes, where: str) -> Ticket:
     try:
         return Ticket.model_validate(value)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        key = ".".join(str(part) for part in fault["loc"]) or "the ticket"
-        raise TicketFileError(f"{where}: {key}: {fault['msg']}; correct the ticket") from error
+        raise TicketFileError(f"{where}: {first_fault(error, 'the ticket')}; correct the ticket") from error

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from triage.errors import DeskFileError
+from triage.fault_text import fault_text
 
 
 class FileModel(BaseModel):
@@ -47,7 +48,7 @@ def validate(path: Path, text: str, values: Any, model: type[Model]) -> Model:
         where = ".".join(keys) or "the file"
         given = f" (it is {first['input']!r})" if isinstance(first["input"], str | int | float) else ""
         problem = {"extra_forbidden": f"unknown key {where}", "missing": f"{where} is missing"}.get(
-            first["type"], f"{where}: {first['msg']}{given}"
+            first["type"], f"{where}: {fault_text(first)}{given}"
         )
         remedy = {"extra_forbidden": "remove it or correct its spelling", "missing": "add it"}.get(
             first["type"], "correct the value"

@@ -72,7 +72,7 @@ def desk(
 
 
 @router.get("/health/live", tags=["health"])
-def live() -> Health:
+async def live() -> Health:
     """The process answers."""
     return Health()
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from serve.errors import NotFound
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
-from serve.services import Services, services_of
+from serve.services import Services, services_of, visible_to
 from triage.suggestions import Suggestion
 from triage.tickets import Ticket
 
@@ -46,4 +46,4 @@ def get_suggestion(
     stored = services.suggestions.get(caller.desk, suggestion_id)
     if stored is None:
         raise NotFound("This desk has no suggestion by that id.")
-    return stored.suggestion
+    return visible_to(caller, stored.suggestion)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from serve.security.callers import browser_caller
@@ -15,11 +15,15 @@ from triage.suggestions import percent
 
 HERE = Path(__file__).parent
 SHOWN = 50
+#: Longer texts are cut on the page.
+MAX_SHOWN = 5_000
+STYLE = (HERE / "static" / "console.css").read_text(encoding="utf-8")
 DISPOSITIONS = {"draft": "Draft ready", "handoff": "Needs you", "no_reply": "No reply needed", "open": "Triaged"}
 
 templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 templates.filters["moment"] = lambda value: _moment(value)
 templates.filters["percent"] = percent
+templates.filters["cut"] = lambda text: text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]} …"
 router = APIRouter(prefix="/console", include_in_schema=False)
 
 
@@ -41,7 +45,7 @@ def queue(
 @router.get("/static/console.css")
 def stylesheet() -> Response:
     """The page's style."""
-    return FileResponse(HERE / "static" / "console.css", media_type="text/css")
+    return Response(STYLE, media_type="text/css")
 
 
 def _moment(value: datetime) -> str:

@@ -1,12 +1,13 @@
 """Opens the database: SQLite unless a URL says otherwise."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
 from serve.errors import StartError
 from serve.storage.tables import metadata
@@ -30,7 +31,7 @@ class Database:
                 _tune_sqlite(engine)
                 if engine.url.database:
                     Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-            metadata.create_all(engine)
+            create_missing_tables(engine)
         except (SQLAlchemyError, OSError, ImportError) as error:
             name = error.__class__.__name__
             raise StartError(f"the database cannot be opened ({name}); check --database and its folder") from error
@@ -64,6 +65,19 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
+
+
+def create_missing_tables(engine: Engine) -> None:
+    """Create what is missing; where another process creates the same at this moment, look once more."""
+    for attempt in (1, 2, 3):
+        try:
+            metadata.create_all(engine)
+        except (OperationalError, ProgrammingError):
+            if attempt == 3:
+                raise
+            time.sleep(0.2 * attempt)
+        else:
+            return
 
 
 def _tune_sqlite(engine: Engine) -> None:

@@ -140,9 +140,19 @@ def test_a_build_that_was_done_is_not_done_again(project: Path, tmp_path: Path, 
     assert sorted(path.name for path in (var / "generations" / "demo").iterdir()) == ["000001", "current"]
     replace_in(desk / "policy.toml", "min_score = 0.45", "min_score = 0.5")
     warned = run("suggest", str(desk), "--var", str(var), "--body", "cannot log in", cwd=project)
-    assert "policy.toml has changed since the build" in warned.stderr.decode()
+    assert "policy.toml changed since the build" in warned.stderr.decode()
     assert run("build", str(desk), "--var", str(var), "--if-missing", cwd=project).returncode == 0
     assert (var / "generations" / "demo" / "current").read_text(encoding="utf-8") == "000002\n"
+
+
+def test_an_edited_article_is_noticed(project: Path, tmp_path: Path, desk_copy: Callable[[], Path]) -> None:
+    desk, var = desk_copy(), tmp_path / "var"
+    assert run("build", str(desk), "--var", str(var), cwd=project).returncode == 0
+    article = next(desk.glob("articles/kb-101*"))
+    replace_in(article, "60 minutes", "90 minutes")
+    done = run("suggest", str(desk), "--var", str(var), "--body", "cannot log in", cwd=project)
+    assert done.returncode == 0
+    assert f"{article} changed since the build; run `firstline build" in done.stderr.decode()
 
 
 def test_a_damaged_generation_is_refused_and_the_one_before_serves(

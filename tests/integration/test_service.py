@@ -226,3 +226,26 @@ def test_a_taken_port_is_one_sentence(project: Path, demo_var: Path, service: Se
     assert done.returncode == 2
     assert "choose another with --port" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_key_without_the_scope_sees_no_internal_article(service: Service, project: Path) -> None:
+    database = f"sqlite:///{service.database}"
+    command = [FIRSTLINE, "keys", "create", "desks/demo", "--scope", "suggest", "--database", database]
+    made = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    weak = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    ticket = {"subject": "Kestrel", "body": "Payments from Kestrel Business arrive without the reference line."}
+    seen = service.client.post("/v1/suggestions", json=ticket, headers=weak).json()
+    assert seen["articles"]
+    assert {hit["audience"] for hit in seen["articles"]} == {"public"}
+    again = f"/v1/suggestions/{seen['id']}"
+    assert service.client.get(again, headers=weak).json() == seen
+    whole = service.client.get(again, headers=bearer(service)).json()
+    assert "internal" in {hit["audience"] for hit in whole["articles"]}
+    problem(service.client.post("/v1/search", json={"query": "x"}, headers=weak), 403, "not_allowed")
+
+
+@pytest.mark.parametrize("path", ["/console/static/console.css", "/health/live", "/v1/desk"])
+def test_limits_hold_at_every_address(service: Service, path: str) -> None:
+    encoded = service.client.request("GET", path, headers={"Content-Encoding": "gzip"})
+    problem(encoded, 415, "unsupported_encoding")
+    problem(service.client.request("GET", path, content=b"a" * 1_500_000), 413, "body_too_large")

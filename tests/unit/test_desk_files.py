@@ -137,7 +137,7 @@ HISTORY: list[tuple[str, str]] = [
     ('{"body": "x"}', "the row has no label; add"),
     ('{"body": "x", "labels": ["till"]}', "the row has no label; add"),
     ('{"id": "X-2", "labels": {"category": "till"}}', "a ticket needs a subject or a body"),
-    ('{"body": "x", "bdy": "y", "labels": {"category": "till"}}', "bdy: Extra inputs are not permitted; correct"),
+    ('{"body": "x", "bdy": "y", "labels": {"category": "till"}}', "bdy: unknown key; correct"),
     ('{"body": "x", "labels": {"category": "till"}, "reply": 5}', "reply or resolved is of the wrong type; write"),
     ('{"body": "x", "labels": {"category": "till"}, "resolved": "yes"}', "reply or resolved is of the wrong type"),
     ("{body: x}", "not JSON (Expecting property name"),

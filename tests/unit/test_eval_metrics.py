@@ -151,7 +151,7 @@ def test_a_case_scores(name: str, expect: dict[str, Any], found: Suggestion, sco
 
 def test_every_metric_is_there_once() -> None:
     names = [entry.name for entry in measure([FAILED], ["category", "team"])]
-    assert len(names) == len(set(names)) == 1 + 2 * 3 + 2 + 2 + len(HANDOFF_RULES) + 2
+    assert len(names) == len(set(names)) == 1 + 2 * 3 + 2 + 2 + len(HANDOFF_RULES) + 3
     assert {f"handoff.{reason}.recall" for reason in HANDOFF_RULES} < set(names)
 
 

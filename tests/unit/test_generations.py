@@ -16,7 +16,8 @@ def write(word: str) -> Callable[[Path], dict[str, Any]]:
         (folder / "index").mkdir()
         (folder / "index" / "words.bin").write_bytes(word.encode())
         (folder / "heads.json").write_text(json.dumps({"word": word}), encoding="utf-8")
-        return {"word": word}
+        encoder = {"identity": "hashing:256", "dimension": 256}
+        return {"word": word, "encoder": encoder, "knowledge_revision": 0}
 
     return into
 

@@ -8,6 +8,8 @@ from triage.suggestions import HandoffReason, Prediction, percent
 
 MAX_WORDS = 120
 MAX_WANT = 45
+#: Of one line, for texts without spaces.
+MAX_CHARACTERS = 600
 
 
 def write_summary(
@@ -30,7 +32,8 @@ def write_summary(
 def shorten(text: str, words: int) -> str:
     """Cut a text after a number of words, with an ellipsis."""
     parts = text.split()
-    return text if len(parts) <= words else " ".join(parts[:words]) + " …"
+    cut = text if len(parts) <= words else " ".join(parts[:words]) + " …"
+    return cut if len(cut) <= MAX_CHARACTERS else cut[:MAX_CHARACTERS] + " …"
 
 
 def shorten_lines(lines: Sequence[str], words: int) -> list[str]:
