@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: drawing frames would double the start-up time
 )
 keys_app = typer.Typer(help="API keys of a served desk.", no_args_is_help=True)
 eval_app = typer.Typer(help="Measure how well a desk decides.", no_args_is_help=True)

@@ -48,7 +48,7 @@ def facts(question: str, hits: list[Hit], max_words: int = 170) -> list[str]:
 def test_a_draft_greets_leads_quotes_and_closes() -> None:
     draft, quoted = compose("renew", "Jo Field", hits_of(STEPS), VOICE)
     assert draft.text == (
-        "Hello Jo,\n\nThanks for getting in touch. Our article “Your bank” covers this.\n\nRenew\n"
+        "Hello Jo,\n\nThanks for getting in touch. This is from our article “Your bank”.\n\nRenew\n"
         "1. Open Bank.\n2. Choose the account.\n3. Press Renew.\n4. Sign in at your bank.\n\n"
         "Just reply.\n\nKind regards,\nBrindle support"
     )

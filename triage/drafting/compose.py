@@ -36,7 +36,7 @@ def compose(question: str, name: str | None, hits: Sequence[Hit], voice: Voice) 
     hits: best first, at least one, none that customers may not read.
     """
     document = hits[0].document
-    lead = f"Thanks for getting in touch. Our article “{document.title}” covers this."
+    lead = f"Thanks for getting in touch. This is from our article “{document.title}”."
     sentences = [DraftSentence(text=greeting(name, voice), role="greeting"), DraftSentence(text=lead, role="lead")]
     quoted = choose_passages(question, hits, voice.max_words)
     heading = ""
