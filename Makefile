@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DESK ?= desks/demo
 PORT ?= 8080
-DATA ?= ../shared/data
+DATA ?= data
 export DATA
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
