@@ -25,7 +25,6 @@ DAMAGE = (
     TypeError,
     AttributeError,
     RuntimeError,
-    NotImplementedError,
     zipfile.BadZipFile,
 )
 
