@@ -2,15 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eval.commands import app as eval_commands
+from triage.terminal import progress_bars, warn
+
 if TYPE_CHECKING:
-    from models.protocols import Progress
     from triage.tickets import Ticket
 
 app = typer.Typer(
@@ -21,9 +21,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: drawing frames would double the start-up time
 )
 keys_app = typer.Typer(help="API keys of a served desk.", no_args_is_help=True)
-eval_app = typer.Typer(help="Measure how well a desk decides.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
-app.add_typer(eval_app, name="eval")
+app.add_typer(eval_commands, name="eval")
 
 MAX_TICKET_BYTES = 1_000_000  # as in triage.ticket_files, which would be slow to import here
 
@@ -57,6 +56,7 @@ def build(
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Do nothing where a sound generation exists.")
     ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Shuffles the folds that thresholds are found on.")] = 20,
 ) -> None:
     """Train, calibrate and index a desk; publish a generation and say how good it is."""
     from datetime import UTC, datetime
@@ -73,7 +73,7 @@ def build(
         encoder = encoder_for_build(checked, var)
         progress("load encoder", 1, 1)
         generations = generations_of(checked.rules.settings, var)
-        report = build_generation(checked, encoder, generations, datetime.now(UTC), progress)
+        report = build_generation(checked, encoder, generations, datetime.now(UTC), progress, seed)
     from triage.build_report import print_report
 
     print_report(report)
@@ -137,35 +137,6 @@ def keys_create(
     typer.echo(create_key(desk, database or default_database(var), scope, days))
 
 
-@eval_app.command("run", epilog="Example: firstline eval run desks/demo --out var/runs/today")
-def eval_run(
-    desk: DeskFolder,
-    out: Annotated[Path, typer.Option(help="Folder for run.json and outcomes.jsonl.")],
-    cases: Annotated[Path | None, typer.Option(help="JSON Lines of cases. [default: DESK/cases.jsonl]")] = None,
-    var: Var = Path("var"),
-) -> None:
-    """Run cases through the production engine and measure what comes out."""
-    from datetime import UTC, datetime
-
-    from eval.cases import load_cases
-    from eval.run_record import write_run
-    from eval.run_suite import measure, run_suite
-    from triage.assembly import build_engine
-
-    engine = build_engine(desk, var, on_refused=warn, on_stale=warn)
-    path = cases or desk / "cases.jsonl"
-    loaded = load_cases(path, engine.rules.taxonomy, engine.search.documents)
-    now = datetime.now(UTC)
-    with progress_bars() as progress:
-        outcomes = run_suite(engine, loaded, now, progress)
-    measurements = measure(outcomes, engine.rules.taxonomy.fields)
-    write_run(out, path, engine.versions, now, outcomes, measurements)
-    from eval.run_text import measurements_table
-
-    typer.echo(measurements_table(measurements))
-    typer.echo(f"Written to {out / 'run.json'}")
-
-
 def read_ticket(subject: str | None, body: str | None, source: str | None) -> "Ticket":
     """Return the ticket of the options; raise `TicketFileError` where they give none."""
     from triage.errors import TicketFileError
@@ -202,30 +173,6 @@ def announce(address: str, key: str | None) -> None:
         typer.echo(f"Key for 12 hours, also the password of the console: {key}\nTry it:\n")
         typer.echo(f"  curl -s {address}/v1/suggestions -H 'Authorization: Bearer {key}' \\")
         typer.echo(f"    -H 'Content-Type: application/json' -d '{body}'\n")
-
-
-def warn(sentence: str) -> None:
-    """Say something on standard error."""
-    typer.echo(f"firstline: {sentence}", err=True)
-
-
-@contextmanager
-def progress_bars() -> Iterator["Progress"]:
-    """Show a bar per step on standard error while it is a terminal; stay silent otherwise."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
-        yield progress
 
 
 def main() -> None:

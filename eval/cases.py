@@ -1,8 +1,9 @@
 """Evaluation cases: a ticket and what is expected of it."""
 
+import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError
 
@@ -13,7 +14,7 @@ from triage.errors import DeskFileError
 from triage.fault_text import first_fault
 from triage.message_kind import Kind
 from triage.taxonomy import Taxonomy
-from triage.tickets import Ticket, WireModel
+from triage.tickets import Name, Ticket, WireModel
 
 #: Reasons that are planned for and not built yet may be expected; nothing is scored on them.
 PLANNED_REASONS = frozenset(
@@ -41,12 +42,16 @@ SHAPES = {
 
 
 class Case(WireModel):
-    """One case. `expect` holds only what a careful person could fix; a metric counts the cases that carry its key."""
+    """One case. `expect` holds only what a careful person could fix; a metric counts the cases that carry its key.
+
+    group: names the cases that hang together, such as a thread (without it the requester does): resampled as one.
+    """
 
     id: str = Field(min_length=1)
     ticket: Ticket
     expect: dict[str, Any]
-    slice: dict[str, str] = {}
+    slice: dict[Annotated[str, Field(pattern=r"^[^=]+$")], str] = {}
+    group: Name | None = None
 
 
 def load_cases(path: Path, taxonomy: Taxonomy, articles: Collection[str]) -> list[Case]:
@@ -70,6 +75,10 @@ def load_cases(path: Path, taxonomy: Taxonomy, articles: Collection[str]) -> lis
 
 def _case(path: Path, line: int, value: dict[str, Any]) -> Case:
     try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise CaseError(path, line, "half a character stands alone (a lone surrogate)", "write it in full") from error
+    try:
         return Case.model_validate(value)
     except ValidationError as error:
         raise CaseError(path, line, first_fault(error, "the case"), "correct the case") from error
@@ -88,7 +97,9 @@ def _check_expectations(
 ) -> None:
     _check_shapes(path, line, expect, taxonomy)
     for field in set(expect) & set(taxonomy.fields):
-        if problem := taxonomy.problem_with(field, str(expect[field])):
+        if not isinstance(expect[field], str):
+            raise CaseError(path, line, f"{field} is not a text", 'write the label in quotes, such as "billing"')
+        if problem := taxonomy.problem_with(field, expect[field]):
             raise CaseError(path, line, f"expects {problem[0]}", problem[1])
     allowed = {"kind": [expect["kind"]] if "kind" in expect else [], "reason": expect.get("handoff_reasons", [])}
     known = {"kind": get_args(Kind), "reason": (*HANDOFF_RULES, *sorted(PLANNED_REASONS))}

@@ -1,14 +1,14 @@
 """A number that travels with its interval and its count."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from triage.risk import proportion_interval
+from triage.tickets import WireModel
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """value, low and high are None where nothing could be scored: not scored is not zero."""
+class Measurement(WireModel):
+    """One metric over one run or one slice of it.
+
+    value, low and high (95 %) are None where nothing could be scored: not scored is not zero. n counts the cases
+    that were scored, unscored the others of the slice.
+    """
 
     name: str
     value: float | None
@@ -17,12 +17,3 @@ class Measurement:
     n: int
     unscored: int
     slice: str | None = None
-
-
-def share(name: str, hits: Iterable[bool], of: int, slice: str | None = None) -> Measurement:
-    """Measure a share with its 95 % Wilson interval; `of` counts all cases, scored or not."""
-    scored = list(hits)
-    if not scored:
-        return Measurement(name, None, None, None, 0, of, slice)
-    low, high = proportion_interval(sum(scored), len(scored))
-    return Measurement(name, sum(scored) / len(scored), low, high, len(scored), of - len(scored), slice)

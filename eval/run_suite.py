@@ -1,153 +1,131 @@
-"""Runs cases through the production engine and measures what came out."""
+"""Runs cases through the production engine and measures what came out: `evaluate` is the whole of it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
 
-from eval.cases import Case
-from eval.measurement import Measurement, share
+from eval.cases import Case, load_cases
+from eval.errors import RunError
+from eval.machine import machine
+from eval.measure import Scores, collect, measure
+from eval.measurement import Measurement
+from eval.metrics.all_metrics import all_metrics
+from eval.metrics.drafting import facts_of
+from eval.metrics.metric import Metric
+from eval.outcomes import Outcome
+from eval.run_record import OUTCOMES, CaseSet, Header, Run, begin, finish
+from models.artifact_files import sha256_of_file
 from models.protocols import Progress, no_progress
-from triage.drafting.handoff import HANDOFF_RULES
+from triage.assembly import build_engine
+from triage.desk_files import read_history
 from triage.engine import TriageEngine
-from triage.suggestions import Suggestion
+
+SEED = 20
+Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A case and what the engine made of it: a suggestion, or the name of the exception it raised."""
+def evaluate(
+    desk: Path,
+    out: Path,
+    cases: Path | None = None,
+    engine: TriageEngine | None = None,
+    seed: int = SEED,
+    progress: Progress = no_progress,
+) -> Run:
+    """Run a desk's cases (by default ``DESK/cases.jsonl``) and write the run to a folder.
 
-    case: Case
-    suggestion: Suggestion | None
-    error: str | None = None
-
-
-def run_suite(
-    engine: TriageEngine, cases: Sequence[Case], now: datetime, progress: Progress = no_progress
-) -> list[Outcome]:
-    """Suggest for every case; an exception is an outcome, not the end of the run."""
-    outcomes = []
-    for number, case in enumerate(cases, start=1):
-        try:
-            outcome = Outcome(case, engine.suggest(case.ticket, case.id, now))
-        except Exception as error:  # whatever the engine raises is what is being measured
-            outcome = Outcome(case, None, error.__class__.__name__)
-        outcomes.append(outcome)
-        progress("cases", number, len(cases))
-    return outcomes
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A share of cases.
-
-    carried: whether a case has what the metric needs; hit: whether it scored, or None where the suggestion leaves it
-    out (nothing was decided, say); failure: what a case counts as for which the engine raised an exception.
+    engine: by default the desk's current generation under ``var``. The same call goes on with a run that was
+    interrupted. Raises `CaseError`, `RunError`, and what `build_engine` raises.
     """
-
-    name: str
-    carried: Callable[[Case], bool]
-    hit: Callable[[Case, Suggestion], bool | None]
-    failure: bool | None = False
-
-    def score(self, outcome: Outcome) -> bool | None:
-        """Return whether an outcome scored; None where it is not scored."""
-        if not self.carried(outcome.case):
-            return None
-        return self.failure if outcome.suggestion is None else self.hit(outcome.case, outcome.suggestion)
-
-
-def measure(outcomes: Sequence[Outcome], fields: Iterable[str]) -> list[Measurement]:
-    """Return the measurements that these cases allow."""
-    metrics = [
-        Metric("kind.accuracy", has("kind"), lambda case, found: found.kind == case.expect["kind"]),
-        *(metric for field in fields for metric in field_metrics(field)),
-        *(Metric(f"retrieval.hit_at_{k}", has_articles, hit_at(k)) for k in (1, 5)),
-        Metric("handoff.recall", lambda case: case.expect.get("handoff") is True, handed_off),
-        Metric("handoff.precision", has("handoff"), handed_off_rightly, failure=None),
-        *(Metric(f"handoff.{code}.recall", expects_reason(code), gives_reason(code)) for code in HANDOFF_RULES),
-        Metric("draft.rate_on_answerable", is_answerable, lambda case, found: found.disposition == "draft"),
-        Metric("draft.cites_expected_article", has_articles, cites_expected, failure=None),
-        Metric("draft.supported_sentences", lambda case: True, all_supported, failure=None),
-    ]
-    return [_measured(metric, outcomes) for metric in metrics]
-
-
-def field_metrics(field: str) -> list[Metric]:
-    """Return accuracy of the best guess, share decided, and share wrong among the decided."""
-
-    def right(case: Case, found: Suggestion) -> bool:
-        return bool(found.fields[field].best == case.expect[field])
-
-    def decided(case: Case, found: Suggestion) -> bool:
-        return found.fields[field].decided
-
-    def wrong(case: Case, found: Suggestion) -> bool | None:
-        return not right(case, found) if decided(case, found) else None
-
-    return [
-        Metric(f"{field}.accuracy", has(field), right),
-        Metric(f"{field}.coverage", has(field), decided),
-        Metric(f"{field}.error_when_decided", has(field), wrong, failure=None),
-    ]
-
-
-def has(key: str) -> Callable[[Case], bool]:
-    """Return the test for cases that carry a key."""
-    return lambda case: key in case.expect
-
-
-def has_articles(case: Case) -> bool:
-    """Tell whether a case names articles."""
-    return bool(case.expect.get("articles"))
-
-
-def is_answerable(case: Case) -> bool:
-    """Tell whether a case should get a draft: public articles answer it and nothing else calls for a person."""
-    return case.expect.get("answerable") is True and case.expect.get("handoff") is False
-
-
-def hit_at(k: int) -> Callable[[Case, Suggestion], bool]:
-    """Return the test whether an expected article is among the first k."""
-    return lambda case, found: bool(
-        set(case.expect["articles"]) & {article.article_id for article in found.articles[:k]}
+    engine = engine or build_engine(desk, Path("var"))
+    path = cases or desk / "cases.jsonl"
+    loaded = load_cases(path, engine.rules.taxonomy, engine.search.documents)
+    header = Header(
+        desk=engine.rules.settings.id,
+        at=datetime.now(UTC),
+        seed=seed,
+        cases=CaseSet(file=path.name, sha256=sha256_of_file(path), n=len(loaded)),
+        versions=engine.versions,
+        fields=past_tickets(desk, engine),
+        machine=machine(),
     )
+    header, done = begin(out, header)
+    write_outcomes(engine, loaded, out / OUTCOMES, (header.at, done), progress)
+    return finish(out, header, measurements_of(Run(out, header, ()), progress))
 
 
-def handed_off(case: Case, found: Suggestion) -> bool:
-    """Tell whether the ticket was handed to a person."""
-    return found.disposition == "handoff"
+def measurements_of(run: Run, progress: Progress = no_progress) -> list[Measurement]:
+    """Measure a run's outcomes."""
+    metrics = all_metrics(run.header.fields)
+    progress("measure", 0, 1)
+    found = measure(score(run, metrics), metrics, run.header.seed)
+    progress("measure", 1, 1)
+    return found
 
 
-def handed_off_rightly(case: Case, found: Suggestion) -> bool | None:
-    """Tell whether a handoff was called for; None where there was none."""
-    return case.expect["handoff"] is True if handed_off(case, found) else None
+def score(run: Run, metrics: Sequence[Metric]) -> Scores:
+    """Score a run's outcomes. Raises `RunError` where they do not fit the run."""
+    try:
+        return collect(run.outcomes(), metrics, run.header.fields.get("category", {}))
+    except (KeyError, IndexError) as error:
+        problem = f"an outcome has not what the run's fields ask for ({error})"
+        raise RunError(run.folder / OUTCOMES, None, problem, "run the cases again") from error
 
 
-def expects_reason(code: str) -> Callable[[Case], bool]:
-    """Return the test for cases that expect a reason."""
-    return lambda case: code in case.expect.get("handoff_reasons", ())
+def write_outcomes(
+    engine: TriageEngine, cases: Sequence[Case], path: Path, state: tuple[datetime, Sequence[str]], progress: Progress
+) -> None:
+    """Append the outcome of every case that is not done yet, each as soon as it is there; state: clock and ids done."""
+    now, done = state
+    left = [case for case in cases if case.id not in set(done)]
+    with path.open("a", encoding="utf-8") as file:
+        for number, outcome in enumerate(outcomes_of(engine, left, now), start=len(done) + 1):
+            file.write(outcome.as_line())
+            file.flush()
+            progress("cases", number, len(cases))
 
 
-def gives_reason(code: str) -> Callable[[Case, Suggestion], bool]:
-    """Return the test whether a reason was given."""
-    return lambda case, found: found.handoff is not None and code in {reason.code for reason in found.handoff.reasons}
+def outcomes_of(engine: TriageEngine, cases: Sequence[Case], now: datetime) -> Iterator[Outcome]:
+    """Suggest for every case; an exception is an outcome, not the end of the run."""
+    for case in cases:
+        start = perf_counter()
+        try:
+            suggestion = engine.suggest(case.ticket, case.id, now)
+        except Exception as error:  # whatever the engine raises is what is being measured
+            yield Outcome(case, None, where_raised(error), perf_counter() - start)
+        else:
+            seconds = perf_counter() - start
+            outcome = Outcome(case, suggestion, None, seconds)
+            yield Outcome(case, suggestion, None, seconds, reply_similarity(engine, outcome))
 
 
-def cites_expected(case: Case, found: Suggestion) -> bool | None:
-    """Tell whether a draft quotes an expected article; None where there is no draft."""
-    if found.draft is None:
+def reply_similarity(engine: TriageEngine, outcome: Outcome) -> float | None:
+    """Return the cosine of a draft's facts to the expected reply, None where one of them is missing."""
+    reply = outcome.case.expect.get("reply")
+    draft = outcome.suggestion.draft if outcome.suggestion else None
+    if not reply or draft is None:
         return None
-    cited = {support.article_id for sentence in found.draft.sentences for support in sentence.support}
-    return bool(cited & set(case.expect["articles"]))
-
-
-def all_supported(case: Case, found: Suggestion) -> bool | None:
-    """Tell whether every fact of a draft has support; None where there is no draft."""
-    if found.draft is None:
+    try:
+        first, second = engine.encoder.encode([facts_of(draft), reply])
+    except Exception:  # the suggestion is what counts; a reply that cannot be encoded must not lose it
         return None
-    return all(sentence.support for sentence in found.draft.sentences if sentence.role == "fact")
+    return round(float(first @ second), 4)
 
 
-def _measured(metric: Metric, outcomes: Sequence[Outcome]) -> Measurement:
-    scores = [metric.score(outcome) for outcome in outcomes]
-    return share(metric.name, [score for score in scores if score is not None], len(outcomes))
+def where_raised(error: Exception) -> str:
+    """Name an exception and the line that raised it; its text may hold a customer's words."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+
+
+def past_tickets(desk: Path, engine: TriageEngine) -> dict[str, dict[str, int]]:
+    """Return by field and label how many past tickets the desk has."""
+    taxonomy = engine.rules.taxonomy
+    counts: Mapping[str, Counter[str]] = {field: Counter() for field in taxonomy.fields}
+    for row in read_history(desk / "history.jsonl", taxonomy):
+        for field, label in row.labels.items():
+            counts[field][label] += 1
+    return {field: {label: counts[field][label] for label in labels} for field, labels in taxonomy.fields.items()}

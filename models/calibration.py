@@ -28,7 +28,9 @@ def fit_temperature(logits: FloatMatrix, targets: NDArray[np.int64]) -> float:
     return float(np.exp(found.x))
 
 
-def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = 15) -> float:
+def expected_calibration_error(
+    confidence: NDArray[np.float64], correct: NDArray[np.float64] | NDArray[np.bool_], bins: int = 15
+) -> float:
     """Return the top-label ECE over bins of equal mass: mean |confidence - accuracy|, weighted by bin size."""
     if len(confidence) == 0:
         raise ValueError("the calibration error of no rows is not defined")

@@ -135,8 +135,9 @@ def read_desk(folder: Path) -> Desk:
         macros = [_read_macro(path) for path in sorted((folder / "macros").glob("*.md"))]
     except ArticleError as error:
         raise DeskFileError(error.path, error.line, error.problem, error.remedy) from error
-    if not articles:
-        raise DeskFileError(folder / "articles", None, "there is no article", "add at least one Markdown file")
+    if not articles and not (folder / "articles").is_dir():
+        remedy = "add Markdown files, or an empty folder for a desk that has no knowledge yet"
+        raise DeskFileError(folder / "articles", None, "there is no article", remedy)
     history = tuple(read_history(folder / "history.jsonl", rules.taxonomy))
     return Desk(folder, rules, tuple(articles), tuple(macros), history)
 

@@ -46,7 +46,9 @@ from triage.tickets import Ticket
 
 #: The encoder's window is far smaller; what is beyond cannot move a vector and need not be tokenised.
 MAX_ENCODED = 4_000
-SEARCH_DEPTH = 20
+#: Passages that are found, and how many of the best a draft is written from.
+SEARCH_DEPTH = 50
+DRAFT_DEPTH = 20
 MAX_SIMILAR = 3
 MIN_SIMILAR = 0.5
 
@@ -73,7 +75,7 @@ class TriageEngine:
             return self._suggestion(reading, Outcome(), suggestion_id, now, clock.laps)
         hits, similar = self._find(reading)
         clock.lap("search")
-        draft, reasons = self._draft_or_reasons(reading, hits)
+        draft, reasons = self._draft_or_reasons(reading, hits[:DRAFT_DEPTH])
         clock.lap("draft")
         return self._suggestion(reading, Outcome(hits, similar, draft, reasons), suggestion_id, now, clock.laps)
 

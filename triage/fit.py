@@ -1,6 +1,8 @@
 """Fits, calibrates and judges one field's head on rows that it has not seen."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.calibration import expected_calibration_error, fit_temperature
-from models.linear_head import FloatMatrix, fit_head, softmax
+from models.linear_head import MAX_ROTATED, FloatMatrix, fit_head, softmax
 from models.protocols import FloatArray
 from models.text_features import NgramWeights, join_features
 from triage.classify import FieldHead
@@ -63,7 +65,12 @@ class FieldReport:
 
 
 def fit_field(
-    field: str, labels: Sequence[str], history: LabelledTexts, descriptions: LabelledTexts, max_error: float
+    field: str,
+    labels: Sequence[str],
+    history: LabelledTexts,
+    descriptions: LabelledTexts,
+    max_error: float,
+    seed: int = SEED,
 ) -> tuple[FieldHead, FieldReport]:
     """Fit a head on history and label descriptions; calibrate it and find its threshold on held-out history.
 
@@ -80,8 +87,8 @@ def fit_field(
         report = FieldReport(field, n, len(labels), STRENGTHS[0], 1.0, None, None, None, None, risk)
         return FieldHead(head, weights, None), report
     targets = np.array([list(labels).index(label) for label in history.labels])
-    held_out = held_out_logits(labels, history, descriptions, targets)
-    strength = min(STRENGTHS, key=lambda candidate: _calibrated_loss(held_out[candidate], targets))
+    held_out = held_out_logits(labels, history, descriptions, targets, seed)
+    strength = min(held_out, key=lambda candidate: _calibrated_loss(held_out[candidate], targets))
     temperature = fit_temperature(held_out[strength], targets)
     chances = softmax(held_out[strength] / temperature)
     confidence, correct = chances.max(axis=1), chances.argmax(axis=1) == targets
@@ -94,18 +101,38 @@ def fit_field(
 
 
 def held_out_logits(
-    labels: Sequence[str], history: LabelledTexts, descriptions: LabelledTexts, targets: NDArray[np.int64]
+    labels: Sequence[str],
+    history: LabelledTexts,
+    descriptions: LabelledTexts,
+    targets: NDArray[np.int64],
+    seed: int = SEED,
 ) -> dict[float, FloatMatrix]:
-    """Return by strength the logits of every history row, shape (rows, labels), from heads that did not see it."""
-    logits = {strength: np.zeros((len(targets), len(labels))) for strength in STRENGTHS}
-    folds = stratified_folds(targets)
-    for fold in range(FOLDS):
+    """Return by strength the logits of every history row, shape (rows, labels), from heads that did not see it.
+
+    Past `MAX_ROTATED` rows, where fitting takes long, the first fold alone picks the strength, and only that one is
+    returned. Folds are fitted side by side: scikit-learn releases the interpreter's lock.
+    """
+    folds = stratified_folds(targets, seed)
+
+    def fit_fold(fold: int, strengths: Sequence[float]) -> list[FloatMatrix]:
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         train = history.take(inside) + descriptions
         weights = NgramWeights.fit(train.counts)
         seen, unseen = train.features(weights), history.take(outside).features(weights)
-        for strength in STRENGTHS:
-            logits[strength][outside] = fit_head(seen, train.labels, labels, strength).logits(unseen)
+        return [fit_head(seen, train.labels, labels, strength).logits(unseen) for strength in strengths]
+
+    strengths: Sequence[float] = STRENGTHS
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
+        if len(targets) > MAX_ROTATED:
+            first = targets[folds == 0]
+            trials = threads.map(lambda strength: fit_fold(0, [strength])[0], STRENGTHS)
+            losses = [_calibrated_loss(trial, first) for trial in trials]
+            strengths = [STRENGTHS[int(np.argmin(losses))]]
+        by_fold = list(threads.map(lambda fold: fit_fold(fold, strengths), range(FOLDS)))
+    logits = {strength: np.zeros((len(targets), len(labels))) for strength in strengths}
+    for fold, found in enumerate(by_fold):
+        for strength, part in zip(strengths, found, strict=True):
+            logits[strength][folds == fold] = part
     return logits
 
 

@@ -12,7 +12,7 @@ from triage.message_kind import MessageKind
 from triage.suggestions import ArticleHit, Disposition, Draft, HandoffReason, Prediction, SimilarTicket, Why
 from triage.tickets import Ticket
 
-MAX_ARTICLES = 5
+MAX_ARTICLES = 10
 #: A customer who has waited longer than this has a wrong clock.
 LONGEST_WAIT = timedelta(days=3_650)
 
@@ -64,7 +64,7 @@ def no_draft(problem: str | None) -> HandoffReason:
 
 
 def articles_of(hits: Sequence[Hit]) -> tuple[ArticleHit, ...]:
-    """Return the best passage of each article, best first, five at most."""
+    """Return the best passage of each article, best first, ten at most."""
     best: dict[str, Hit] = {}
     for hit in hits:
         best.setdefault(hit.document.id, hit)

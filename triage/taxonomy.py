@@ -14,6 +14,12 @@ from triage.toml_files import FileModel, read_toml
 REQUIRED_FIELDS = ("category", "priority", "team")
 
 
+#: What expectations and measurements are called; a field of the same name could not be told from them.
+TAKEN_NAMES = frozenset(
+    ("kind", "articles", "answerable", "handoff", "handoff_reasons", "reply", "retrieval", "draft", "latency")
+)
+
+
 class Label(FileModel):
     """One value of a field. Description and examples teach the classifier before there is any history."""
 
@@ -65,6 +71,13 @@ class Taxonomy(FileModel):
             return values
         further = {name: value for name, value in values.items() if name not in REQUIRED_FIELDS}
         return {name: value for name, value in values.items() if name in REQUIRED_FIELDS} | {"more": further}
+
+    @field_validator("more")
+    @classmethod
+    def _no_other_meaning(cls, value: dict[str, TaxonomyField]) -> dict[str, TaxonomyField]:
+        if taken := sorted(set(value) & TAKEN_NAMES):
+            raise ValueError(f"a field cannot be called {taken[0]!r}, which stands for something else; rename it")
+        return value
 
     @model_validator(mode="after")
     def _next_teams_exist(self) -> "Taxonomy":

@@ -4,15 +4,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from eval.benches.frame import Bar, write_bench
-from eval.cases import load_cases
-from eval.measurement import Measurement
-from eval.run_suite import Outcome, measure, run_suite
+from eval.benches.frame import Bar, at_least, write_bench
+from eval.outcomes import Outcome
+from eval.run_record import clear
+from eval.run_suite import evaluate
 from eval.run_text import measurements_table
 from triage.assembly import build_engine
 
@@ -27,18 +25,17 @@ def main(desk: Path, var: Path) -> None:
     help_seconds = _seconds([COMMAND, "--help"])
     suggest_seconds = _seconds([COMMAND, "suggest", str(desk), "--subject", SUBJECT, "--body", BODY, "--json"])
     engine = build_engine(desk, var)
-    cases = load_cases(desk / "cases.jsonl", engine.rules.taxonomy, engine.search.documents)
-    outcomes = run_suite(engine, cases, datetime.now(UTC))
-    measurements = measure(outcomes, engine.rules.taxonomy.fields)
-    print(measurements_table(measurements))
-    by_name = {entry.name: entry for entry in measurements}
+    clear(var / "runs" / "spine")
+    run = evaluate(desk, var / "runs" / "spine", engine=engine)
+    print(measurements_table(run.overall))
     bars = [
-        _at_least("draft.rate_on_answerable", by_name["draft.rate_on_answerable"], 0.5),
-        _at_least("draft.supported_sentences", by_name["draft.supported_sentences"], 1.0),
+        at_least("draft.rate_on_answerable", run["draft.rate_on_answerable"], 0.5),
+        at_least("draft.supported_sentences", run["draft.supported_sentences"], 1.0),
         _at_most("firstline --help, seconds", help_seconds, 0.3),
         _at_most("firstline suggest, whole process, seconds", suggest_seconds, 5.0),
     ]
-    rows = [asdict(entry) for entry in measurements] + [
+    outcomes = list(run.outcomes())
+    rows = [entry.model_dump() for entry in run.overall] + [
         _timing(outcomes, step) for step in ("classify", "search", "draft")
     ]
     write_bench("spine", started, rows, bars, var / "bench")
@@ -51,12 +48,6 @@ def _seconds(command: Sequence[str]) -> list[float]:
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own command
         times.append(time.perf_counter() - start)
     return times
-
-
-def _at_least(name: str, found: Measurement, target: float) -> Bar:
-    if found.value is None or found.low is None or found.high is None:
-        raise ValueError(f"{name}: no case carries what it needs; add cases to the desk")
-    return Bar(name, found.value, found.low, found.high, f">= {target:g}", found.value >= target)
 
 
 def _at_most(name: str, times: Sequence[float], target: float) -> Bar:
