@@ -109,7 +109,9 @@ def _check_expectations(
                 raise CaseError(path, line, f"expects an unknown {what} {value!r}", f"use {', '.join(known[what])}")
     for article in expect.get("articles", ()):
         if article not in articles:
-            raise CaseError(path, line, f"expects an unknown article {article!r}", "name a published article's id")
+            raise CaseError(
+                path, line, f"expects an unknown article {article!r}", "name the id of one of the desk's articles"
+            )
 
 
 def _has_shape(value: Any, shape: str) -> bool:

@@ -28,14 +28,14 @@ def run(
     """
     from eval.cases import load_cases
     from eval.run_record import clear
-    from eval.run_suite import evaluate
+    from eval.run_suite import evaluate, known_articles
     from eval.run_text import measurements_table
     from triage.assembly import build_engine
 
     engine = build_engine(desk, var, on_refused=warn, on_stale=warn)
     if overwrite:
         # Only once it is sure that there is something to put in its place.
-        load_cases(cases or desk / "cases.jsonl", engine.rules.taxonomy, engine.search.documents)
+        load_cases(cases or desk / "cases.jsonl", engine.rules.taxonomy, known_articles(desk, engine))
         clear(out)
     with progress_bars() as progress:
         try:
@@ -81,10 +81,9 @@ def report(folder: RunFolder) -> None:
 
 
 @app.command(
-    "load",
-    epilog="Example: firstline eval load columns export.csv desks/ours --text subject,body --label category=Type",
+    "load", epilog="Example: firstline eval load columns export.csv mydesk --text subject,body --label category=Type"
 )
-def load(
+def load(  # noqa: PLR0913 - an option each
     format_name: Annotated[str, typer.Argument(metavar="FORMAT", help=FORMATS)],
     source: Annotated[Path, typer.Argument(help="The file or folder to read, plain or as .gz.")],
     desk: Annotated[Path, typer.Argument(help="The desk folder to write; one written earlier is replaced.")],

@@ -14,6 +14,7 @@ from eval.paired_tests import Difference, Pair, difference_of, holm
 from eval.resampling import Resamples
 from eval.run_record import Run
 from eval.run_suite import score
+from eval.statistics import mean
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Comparison:
     """What a change did.
 
     broken: newly lost cases of metrics that may lose none; flips: all cases of the gated metrics that changed;
-    changed: the versions that differ.
+    changed: the versions that differ; unscored: the gates of which a run has no scored case.
     """
 
     error_rate: float
@@ -38,11 +39,7 @@ class Comparison:
     broken: tuple[Flip, ...]
     flips: tuple[Flip, ...]
     changed: tuple[str, ...]
-
-    @property
-    def unscored(self) -> tuple[str, ...]:
-        """The gates of which a run has no scored case."""
-        return tuple(entry.gate.metric for entry in self.differences if entry.before is None)
+    unscored: tuple[str, ...]
 
     @property
     def fails(self) -> bool:
@@ -74,6 +71,10 @@ def compare_runs(before: Run, after: Run, gates: Gates) -> Comparison:
         broken=tuple(flip for flip in flips if flip.lost and flip.metric in gates.never),
         flips=flips,
         changed=changed_versions(before, after),
+        unscored=(
+            *(gate.name for gate, part in parts.items() if not part.is_scored),
+            *(name for name in gates.never if not pairs[name].is_scored),
+        ),
     )
 
 
@@ -131,9 +132,11 @@ def _within(pair: Pair, slice: str | None, scores: Scores) -> Pair:
 def _check_names(gates: Gates, metrics: Mapping[str, Metric]) -> None:
     for name in [*(gate.metric for gate in gates.gate), *gates.never]:
         if name not in metrics:
-            raise ComparisonError(
-                f"a gate names the metric {name!r}, which there is not; use one of {', '.join(metrics)}"
-            )
+            raise ComparisonError(f"a gate names {name!r}, which is no metric; use one of {', '.join(metrics)}")
+    for name in gates.never:
+        if metrics[name].statistic is not mean:
+            means = ", ".join(metric.name for metric in metrics.values() if metric.statistic is mean)
+            raise ComparisonError(f"never names {name!r}, which has no single cases to lose; use one of {means}")
 
 
 def _labels(before: Run, after: Run) -> dict[str, list[str]]:

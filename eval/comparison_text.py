@@ -30,7 +30,7 @@ def comparison_json(found: Comparison) -> str:
 
 
 def _gates(differences: Sequence[Difference]) -> str:
-    names = [f"{d.gate.metric} [{d.gate.slice}]" if d.gate.slice else d.gate.metric for d in differences]
+    names = [d.gate.name for d in differences]
     width = max(map(len, [*names, "gate"]))
     head = f"{'gate':<{width}}  before   after  difference (95 %)             p      n  detectable  test"
     return "\n".join([head, *(f"{name:<{width}}  {_row(d)}" for name, d in zip(names, differences, strict=True))])
@@ -61,7 +61,7 @@ def _flips(title: str, flips: Sequence[Flip]) -> list[str]:
 
 
 def _verdict(found: Comparison) -> str:
-    worse = [d.gate.metric for d in found.differences if d.fails]
+    worse = [d.gate.name for d in found.differences if d.fails]
     if not found.fails:
         return f"No gate fails (p is corrected over all gates; at {found.error_rate:g} or below a gate fails)."
     broken = sorted({flip.metric for flip in found.broken})

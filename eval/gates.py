@@ -23,6 +23,11 @@ class Gate(FileModel):
     build_sd: FiniteFloat = Field(default=0.0, ge=0)
     slice: str | None = None
 
+    @property
+    def name(self) -> str:
+        """Metric and slice, as people read them."""
+        return f"{self.metric} [{self.slice}]" if self.slice else self.metric
+
 
 class Gates(FileModel):
     """All gates of a comparison.

@@ -52,7 +52,7 @@ def read_outcomes(path: Path) -> Iterator[Outcome]:
 
 def _outcome(path: Path, number: int, line: str) -> Outcome:
     try:
-        values: dict[str, Any] = json.loads(line)
+        values: dict[str, Any] = json.loads(line, parse_constant=_refuse)
         found = values["suggestion"]
         return Outcome(
             Case.model_validate(values["case"]),
@@ -63,8 +63,12 @@ def _outcome(path: Path, number: int, line: str) -> Outcome:
         )
     except ValidationError as error:
         raise RunError(path, number, first_fault(error, "the outcome"), "run the cases again") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(path, number, "this is no outcome of a run", "run the cases again") from error
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def cut_unfinished_line(path: Path) -> None:

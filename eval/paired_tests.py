@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from eval.gates import Gate
 from eval.metrics.metric import Metric
-from eval.resampling import Resamples, difference_error, difference_interval, quantile_for, value_of
+from eval.resampling import AGREEMENT, Resamples, difference_error, difference_interval, quantile_for, value_of
 from eval.statistics import Array, mean
 
 #: The chance with which a loss of the size called detectable is found.
@@ -50,12 +50,12 @@ class Pair:
     rows: tuple[Array, Array]
 
     def flips(self) -> list[tuple[int, bool]]:
-        """Return (case number, whether it was lost) of the cases that scored 0 or 1 and now the other."""
+        """Return (case number, whether it was lost) of the cases of a mean that now score more or less."""
         if self.metric.statistic is not mean:
             return []
         _, first, second = np.intersect1d(*self.cases, return_indices=True)
         before, after = self.rows[0][first, 0], self.rows[1][second, 0]
-        flipped = np.flatnonzero((before != after) & np.isin(before, (0, 1)) & np.isin(after, (0, 1)))
+        flipped = np.flatnonzero(np.abs(before - after) > AGREEMENT)
         lost = (after < before) != self.metric.lower_is_better
         return [(int(self.cases[0][first[row]]), bool(lost[row])) for row in flipped]
 

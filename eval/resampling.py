@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from eval.statistics import Array, Statistic, Weights
+from eval.statistics import Array, Statistic
 
 #: Resamples behind every interval; the standard error that they give is off by about 2 %.
 TRIALS = 1_000
@@ -22,14 +22,14 @@ class Resamples:
     """
 
     def __init__(self, groups: Sequence[str], seed: int, trials: int = TRIALS) -> None:
-        numbers: dict[str, int] = {}
-        self.groups = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+        numbers = {group: number for number, group in enumerate(sorted(set(groups)))}
+        self.groups = np.array([numbers[group] for group in groups], dtype=np.int64)
         count = len(numbers)
         drawn = np.zeros((trials, count), dtype=np.uint8)
         random = np.random.default_rng(seed)
         for row in drawn:
             row[:] = np.bincount(random.integers(count, size=count), minlength=count)
-        self.weights: Weights = drawn[:, self.groups]
+        self.weights = drawn[:, self.groups]
 
     def of(self, statistic: Statistic, cases: NDArray[np.int64], rows: Array) -> Array:
         """Return the statistic of every resample that determines it, over the cases that are scored."""

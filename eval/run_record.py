@@ -146,7 +146,7 @@ def clear(folder: Path) -> None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(path, None, "the file cannot be read", "run the cases again") from error
     if not isinstance(values, dict):
         raise RunError(path, None, "this is no run", "run the cases again")

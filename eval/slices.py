@@ -10,7 +10,7 @@ LENGTHS = (1, 11, 41, 121)
 #: Past tickets with the case's category.
 CLASS_SIZES = (0, 1, 10, 30, 100)
 #: A further key of a case's `slice` is measured by itself where it has at most this many values.
-MAX_VALUES = 12
+MAX_VALUES = 16
 
 
 def slices_of(case: Case, past: Mapping[str, int]) -> dict[str, str]:

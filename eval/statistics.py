@@ -6,6 +6,7 @@ the cases drawn do not determine it (none, or one class only), it is NaN. The or
 """
 
 from collections.abc import Callable
+from functools import wraps
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +15,34 @@ from scipy import sparse
 from models.calibration import expected_calibration_error
 
 Array = NDArray[np.float64]
-Weights = NDArray[np.uint8]
+Weights = NDArray[np.uint8] | NDArray[np.float64]
 Statistic = Callable[[Array, Weights], Array]
 
-#: Weights that are widened to 8 bytes at a time.
+#: Weights that are held as float64 at a time.
 BLOCK = 1 << 22
 #: The truth or guess of a case that has none: an exception was raised.
 NO_CLASS = -1.0
 
 
+def in_blocks(statistic: Statistic) -> Statistic:
+    """Take a statistic over some resamples at a time, their weights as float64: all at once they would be large."""
+
+    @wraps(statistic)
+    def blocked(rows: Array, weights: Weights) -> Array:
+        step = max(1, BLOCK // max(1, len(rows)))
+        parts = (weights[start : start + step] for start in range(0, len(weights), step))
+        return np.concatenate([statistic(rows, part.astype(np.float64)) for part in parts])
+
+    return blocked
+
+
+@in_blocks
 def mean(rows: Array, weights: Weights) -> Array:
     """Mean of the first column."""
-    step = max(1, BLOCK // max(1, len(rows)))  # the weights are widened block by block: they are large
-    blocks = (weights[start : start + step].astype(np.float64) for start in range(0, len(weights), step))
-    return np.concatenate([_divide(block @ rows[:, 0], block.sum(axis=1)) for block in blocks])
+    return _divide(weights @ rows[:, 0], weights.sum(axis=1))
 
 
+@in_blocks
 def macro_f1(rows: Array, weights: Weights) -> Array:
     """Mean F1 over the classes that occur as truth or guess; columns: class number of truth, of guess."""
     classes = int(rows.max(initial=0)) + 1
@@ -42,6 +55,7 @@ def macro_f1(rows: Array, weights: Weights) -> Array:
     return _divide(f1.sum(axis=1), seen.sum(axis=1))
 
 
+@in_blocks
 def auroc(rows: Array, weights: Weights) -> Array:
     """Chance that a positive scores above a negative, ties counting half; columns: score, positive (0 or 1)."""
     scores, rank = np.unique(rows[:, 0], return_inverse=True)
@@ -53,7 +67,10 @@ def auroc(rows: Array, weights: Weights) -> Array:
 
 
 def ece(rows: Array, weights: Weights) -> Array:
-    """Top-label expected calibration error, 15 bins of equal mass; columns: confidence, right (0 or 1)."""
+    """Top-label expected calibration error, 15 bins of equal mass; columns: confidence, right (0 or 1).
+
+    It is biased upwards where bins hold few cases, and so is its interval: above zero does not mean miscalibrated.
+    """
     return _repeated(_ece, rows, weights)
 
 
@@ -92,7 +109,7 @@ def _mean_of_ties(ordered: Array) -> Array:
 
 
 def _repeated(plain: Callable[[Array], float], rows: Array, weights: Weights) -> Array:
-    drawn = (rows[np.repeat(np.arange(len(rows)), weight)] for weight in weights)
+    drawn = (rows[np.repeat(np.arange(len(rows)), weight.astype(np.int64))] for weight in weights)
     return np.array([plain(part) if len(part) else np.nan for part in drawn])
 
 
@@ -101,7 +118,7 @@ def _totals(classes: Array, count: int, weights: Weights) -> Array:
     known = np.flatnonzero(classes >= 0)
     ones = np.ones(len(known), dtype=np.float64)
     member = sparse.csr_matrix((ones, (classes[known].astype(np.int64), known)), shape=(count, len(classes)))
-    return np.asarray((member @ weights.T.astype(np.float64)).T)
+    return np.asarray((member @ weights.T).T)
 
 
 def _divide(above: Array, below: Array) -> Array:

@@ -29,6 +29,11 @@ def read_articles(folder: Path) -> list[Document]:
     return list(documents.values())
 
 
+def article_ids(folder: Path) -> set[str]:
+    """Return the ids of all articles of a folder, published or not. Raises `ArticleError`."""
+    return {str(read_front_matter(path)[0].get("id")) for path in sorted(folder.glob("*.md"))}
+
+
 def read_article(path: Path) -> Document:
     """Read one Markdown file with YAML front matter; raise `ArticleError` naming the line and the remedy."""
     fields, body, body_line = read_front_matter(path)

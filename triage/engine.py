@@ -47,7 +47,7 @@ from triage.tickets import Ticket
 #: The encoder's window is far smaller; what is beyond cannot move a vector and need not be tokenised.
 MAX_ENCODED = 4_000
 #: Passages that are found, and how many of the best a draft is written from.
-SEARCH_DEPTH = 50
+SEARCH_DEPTH = 30
 DRAFT_DEPTH = 20
 MAX_SIMILAR = 3
 MIN_SIMILAR = 0.5

@@ -109,8 +109,8 @@ def held_out_logits(
 ) -> dict[float, FloatMatrix]:
     """Return by strength the logits of every history row, shape (rows, labels), from heads that did not see it.
 
-    Past `MAX_ROTATED` rows, where fitting takes long, the first fold alone picks the strength, and only that one is
-    returned. Folds are fitted side by side: scikit-learn releases the interpreter's lock.
+    Past `MAX_ROTATED` rows, where fitting takes long, the first fold alone picks the strength, only that one is
+    returned, and folds are fitted side by side: the SVM runs on one core and without the interpreter's lock.
     """
     folds = stratified_folds(targets, seed)
 
@@ -122,13 +122,15 @@ def held_out_logits(
         return [fit_head(seen, train.labels, labels, strength).logits(unseen) for strength in strengths]
 
     strengths: Sequence[float] = STRENGTHS
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
-        if len(targets) > MAX_ROTATED:
+    if len(targets) <= MAX_ROTATED:
+        by_fold = [fit_fold(fold, strengths) for fold in range(FOLDS)]
+    else:
+        with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
             first = targets[folds == 0]
             trials = threads.map(lambda strength: fit_fold(0, [strength])[0], STRENGTHS)
             losses = [_calibrated_loss(trial, first) for trial in trials]
             strengths = [STRENGTHS[int(np.argmin(losses))]]
-        by_fold = list(threads.map(lambda fold: fit_fold(fold, strengths), range(FOLDS)))
+            by_fold = list(threads.map(lambda fold: fit_fold(fold, strengths), range(FOLDS)))
     logits = {strength: np.zeros((len(targets), len(labels))) for strength in strengths}
     for fold, found in enumerate(by_fold):
         for strength, part in zip(strengths, found, strict=True):

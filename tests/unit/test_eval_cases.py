@@ -65,9 +65,13 @@ def test_sound_cases_are_read_in_order(tmp_path: Path, taxonomy: Taxonomy) -> No
     [
         ({"category": "tills"}, "expects unknown category 'tills'; use one of till, vat, or add it to taxonomy.toml"),
         ({"product": "till"}, "expects unknown product 'till'; use one of app, web, or add it to taxonomy.toml"),
-        ({"category": None}, "expects unknown category 'None'"),
+        ({"category": None}, 'category is not a text; write the label in quotes, such as "billing"'),
+        ({"category": 1}, "category is not a text"),
         ({"queue": "x"}, "expects an unknown field 'queue'; use ['answerable', 'articles', "),
-        ({"articles": ["kb-101", "kb-999"]}, "expects an unknown article 'kb-999'; name a published article's id"),
+        (
+            {"articles": ["kb-101", "kb-999"]},
+            "expects an unknown article 'kb-999'; name the id of one of the desk's articles",
+        ),
         ({"handoff_reasons": ["bored"]}, "expects an unknown reason 'bored'; use sensitive_topic, human_requested, "),
         ({"kind": "spam"}, "expects an unknown kind 'spam'; use request, thanks, "),
     ],
@@ -133,3 +137,20 @@ def test_zero_cases_are_refused(tmp_path: Path, taxonomy: Taxonomy, rows: tuple[
 def test_a_missing_file_is_named(tmp_path: Path, taxonomy: Taxonomy) -> None:
     path = tmp_path / "cases.jsonl"
     assert fault(path, taxonomy) == f"{path}: the file cannot be read (No such file or directory); check its name"
+
+
+def test_a_group_is_read(tmp_path: Path, taxonomy: Taxonomy) -> None:
+    grouped = SOUND | {"id": "c-2", "group": "thread ü-7"}
+    first, second = load_cases(write(tmp_path, SOUND, grouped), taxonomy, ARTICLES)
+    assert (first.group, second.group) == (None, "thread ü-7")
+
+
+@pytest.mark.parametrize("group", [7, ["a"], "", "x" * 129])
+def test_a_group_that_is_no_name_is_refused(tmp_path: Path, taxonomy: Taxonomy, group: object) -> None:
+    path = write(tmp_path, SOUND, SOUND | {"id": "c-2", "group": group})
+    assert fault(path, taxonomy).startswith(f"{path}:2: group: ")
+
+
+def test_half_a_character_is_refused(tmp_path: Path, taxonomy: Taxonomy) -> None:
+    path = write(tmp_path, SOUND, SOUND | {"id": "c-2", "expect": {"reply": "\ud800"}})
+    assert fault(path, taxonomy).startswith(f"{path}:2: half a character stands alone")
