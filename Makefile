@@ -11,10 +11,11 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format bench bench-spine clean
+.PHONY: help setup run demo test check format clean \
+	bench bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make .venv and install everything (the other commands do this by themselves)
 
@@ -46,11 +47,30 @@ check: $(READY) ## Lint, types and import contracts only
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-bench: bench-spine ## Run every bench; results go to var/bench
+bench: bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page ## Run every bench (about two hours, alone on the machine)
 
 bench-spine: $(READY) ## Demo desk: share of drafts, handoffs, start-up and process times against their bars
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.benches.spine $(DESK)
+
+bench-intervals: $(READY) ## Whether 95 % intervals contain the truth: 1,000 trials each on simulated cases
+	@OMP_NUM_THREADS=1 $(BIN)/python -m eval.benches.intervals
+
+bench-gates: $(READY) ## Demo desk: 20 builds with other seeds must pass the gates, planted faults must fail them
+	@$(BIN)/python -m eval.benches.gates $(DESK)
+
+bench-throughput: $(READY) ## Demo desk: 10,000 cases in a row, tickets per second and memory
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.throughput $(DESK)
+
+bench-triage: $(READY) ## Public tickets under DATA: fields, beside peers (a look at their test rows; goes into the ledger)
+	@$(BIN)/python -m eval.benches.triage
+
+bench-retrieval: $(READY) ## Public articles under DATA: search, beside peers (a look at their test rows; goes into the ledger)
+	@$(BIN)/python -m eval.benches.retrieval
+
+bench-page: $(READY) ## Write BENCHMARKS.md from var/bench
+	@$(BIN)/python -m eval.benches.page
 
 clean: ## Remove what was made: .venv, var and caches
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

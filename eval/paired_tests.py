@@ -127,5 +127,5 @@ def _standard_error(pair: Pair, gate: Gate, resamples: Resamples, groups: int) -
         for cases, rows in zip(pair.cases, pair.rows, strict=True)
     )
     change = after - before
-    sampling = difference_error(change[np.isfinite(change)], groups)
+    sampling = difference_error(change[np.isfinite(change)], groups, len(np.union1d(*pair.cases)))
     return float(np.hypot(sampling, np.sqrt(2) * gate.build_sd))

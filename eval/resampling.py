@@ -51,16 +51,20 @@ def share_interval(value: float, resampled: Array, groups: int) -> tuple[float, 
 
     The bootstrap's spread says how many independent cases the data are worth (Korn and Graubard 1998), with Student's
     quantile for few groups; Wilson's form stays inside [0, 1] and has a width at 0 and 1, where resamples all agree.
+    The distance of the resamples' mean from the value is the statistic's bias (macro-F1 over rare classes, ECE): the
+    centre gives way by it, and the spread is taken about the value.
     """
     if groups < 2:
         return 0.0, 1.0
-    error = spread_of(resampled, groups)
-    n = value * (1 - value) / error**2 if error > AGREEMENT and 0 < value < 1 else float(groups)
+    error = float(np.sqrt(np.mean((resampled - value) ** 2) * groups / (groups - 1)))
+    center = min(1.0, max(0.0, 2 * value - float(resampled.mean())))
+    certain = error <= AGREEMENT or center in (0.0, 1.0)
+    n = float(groups) if certain else center * (1 - center) / error**2
     z = quantile_for(groups)
-    center = (value + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
-    # Rounding must not put the value outside.
-    return max(0.0, min(float(center - half), value)), min(1.0, max(float(center + half), value))
+    middle = (center + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(center * (1 - center) / n + z * z / (4 * n * n))
+    # Neither rounding nor the correction may put the value outside.
+    return max(0.0, min(float(middle - half), value)), min(1.0, max(float(middle + half), value))
 
 
 def percentile_interval(resampled: Array) -> tuple[float, float]:
@@ -69,13 +73,13 @@ def percentile_interval(resampled: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def difference_error(resampled: Array, groups: int) -> float:
+def difference_error(resampled: Array, groups: int, cases: int) -> float:
     """Return the standard error of a paired difference, over two groups or more.
 
-    1/groups is added in quadrature, as if one group more had flipped (Agresti and Min 2005): two runs that agree on
-    every case have shown that they are alike, not that they are the same.
+    Two runs that agree on every case have shown that they are alike, not that they are the same: one case is added in
+    quadrature, as if it had flipped (Agresti and Min 2005), and the error is never below one group's share.
     """
-    return float(np.hypot(spread_of(resampled, groups), 1 / groups))
+    return max(float(np.hypot(spread_of(resampled, groups), 1 / cases)), 1 / groups)
 
 
 def difference_interval(value: float, error: float, groups: int) -> tuple[float, float]:

@@ -97,7 +97,7 @@ def covers_difference(random: Generator, cases: int, size: int) -> bool:
     truth = 0.20 * 0.30 - 0.80 * 0.025
     resamples, every = resamples_of(random, cases, size), np.arange(cases)
     first, second = (resamples.of(mean, every, rows[:, np.newaxis]) for rows in (before, after))
-    error = difference_error(second - first, cases // size)
+    error = difference_error(second - first, cases // size, cases)
     low, high = difference_interval(float(after.mean() - before.mean()), error, cases // size)
     return low <= truth <= high
 

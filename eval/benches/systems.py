@@ -73,7 +73,8 @@ def lead_of(statistic: Statistic, ours: Array, theirs: Array) -> Cell:
     cases = np.arange(len(ours))
     resamples = Resamples([str(case) for case in cases], SEED)
     lead = value_of(statistic, ours) - value_of(statistic, theirs)
-    error = difference_error(resamples.of(statistic, cases, ours) - resamples.of(statistic, cases, theirs), len(ours))
+    change = resamples.of(statistic, cases, ours) - resamples.of(statistic, cases, theirs)
+    error = difference_error(change, len(ours), len(ours))
     low, high = difference_interval(lead, error, len(ours))
     return {"value": lead, "low": low, "high": high}
 

@@ -178,7 +178,7 @@ def test_holm_worked_by_hand() -> None:
 def test_a_share_of_separate_cases_has_the_interval_of_wilson(hits: int, n: int) -> None:
     value = hits / n
     # Resamples whose spread is that of n independent cases.
-    spread = np.sqrt(value * (1 - value) / n) * np.sqrt((n - 1) / n / 2)
+    spread = np.sqrt(value * (1 - value) / n) * np.sqrt((n - 1) / n)
     low, high = share_interval(value, np.array([value - spread, value + spread]), n)
     level = 2 * norm.cdf(student.ppf(0.975, n - 1)) - 1  # the same form with Student's quantile
     theirs = binomtest(hits, n).proportion_ci(level, method="wilson")
