@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eval.errors import ComparisonError
-from eval.gates import Gates
+from eval.gates import DEFAULT_GATES, Gates, read_gates
 from eval.measure import Scored, Scores
 from eval.metrics.all_metrics import all_metrics
 from eval.metrics.metric import Metric
@@ -47,12 +47,13 @@ class Comparison:
         return bool(self.broken) or any(difference.fails for difference in self.differences)
 
 
-def compare_runs(before: Run, after: Run, gates: Gates) -> Comparison:
-    """Compare two runs case by case.
+def compare_runs(before: Run, after: Run, gates: Gates | None = None) -> Comparison:
+    """Compare two runs case by case; without gates, against those that come along.
 
     Raises `ComparisonError` where they are over different cases or a gate names a metric or slice that they do not
     have, `RunError` where a run is damaged.
     """
+    gates = gates or read_gates(DEFAULT_GATES)
     metrics = {metric.name: metric for metric in all_metrics(_labels(before, after))}
     _check_names(gates, metrics)
     watched = [metrics[name] for name in dict.fromkeys([*(gate.metric for gate in gates.gate), *gates.never])]

@@ -54,7 +54,7 @@ def share_interval(value: float, resampled: Array, groups: int) -> tuple[float, 
     The distance of the resamples' mean from the value is the statistic's bias (macro-F1 over rare classes, ECE): the
     centre gives way by it, and the spread is taken about the value.
     """
-    if groups < 2:
+    if groups < 2 or not len(resampled):
         return 0.0, 1.0
     error = float(np.sqrt(np.mean((resampled - value) ** 2) * groups / (groups - 1)))
     center = min(1.0, max(0.0, 2 * value - float(resampled.mean())))

@@ -1,0 +1,61 @@
+"""The documentation is run, and names all there is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eval.gates import DEFAULT_GATES, read_gates
+from eval.loaders import LOADERS
+from eval.metrics.all_metrics import all_metrics
+from triage.drafting.handoff import HANDOFF_RULES
+
+
+@pytest.fixture
+def measuring(project: Path) -> str:
+    return (project / "docs" / "measuring.md").read_text(encoding="utf-8")
+
+
+def block(text: str, language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def test_the_five_lines_of_python_run(measuring: str, project: Path, tmp_path: Path, demo_var: Path) -> None:
+    code = block(measuring, "python")
+    assert len([line for line in code.splitlines() if line]) == 5
+    (tmp_path / "desks").symlink_to(project / "desks")
+    (tmp_path / "var").mkdir()
+    for made in ("generations", "encoders"):
+        (tmp_path / "var" / made).symlink_to(demo_var / made)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    value, fails = done.stdout.split()
+    assert 0 < float(value) <= 1
+    assert fails == "False"
+
+
+def test_the_gates_of_the_example_are_gates(measuring: str, tmp_path: Path) -> None:
+    path = tmp_path / "gates.toml"
+    path.write_text(block(measuring, "toml"), encoding="utf-8")
+    assert len(read_gates(path).gate) == 3
+
+
+def test_every_metric_and_format_is_named(measuring: str) -> None:
+    for metric in all_metrics({"category": ["one"]}):
+        room, _, name = metric.name.partition(".")
+        reason = next((code for code in HANDOFF_RULES if name.startswith(f"{code}.")), None)
+        shown = "<field>" if room == "category" else "handoff.<reason>" if reason else room
+        assert f"`{shown}." in measuring
+        assert f"{name.removeprefix(f'{reason}.')}`" in measuring, metric.name
+    for name in LOADERS:
+        assert f"`{name}`" in measuring
+
+
+def test_the_default_gates_name_metrics_that_there_are() -> None:
+    known = {metric.name for metric in all_metrics({field: ["one"] for field in ("category", "priority", "team")})}
+    gates = read_gates(DEFAULT_GATES)
+    assert {*(gate.metric for gate in gates.gate), *gates.never} <= known
