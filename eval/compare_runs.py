@@ -1,5 +1,6 @@
 """Two runs over the same cases: what a change made worse, and which cases flipped."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,20 +32,22 @@ class Comparison:
     """What a change did.
 
     broken: newly lost cases of metrics that may lose none; flips: all cases of the gated metrics that changed;
-    changed: the versions that differ; unscored: the gates of which a run has no scored case.
+    silenced: handoff reasons that are no longer given at all; changed: the versions that differ; unscored: the gates
+    of which a run has no scored case.
     """
 
     error_rate: float
     differences: tuple[Difference, ...]
     broken: tuple[Flip, ...]
     flips: tuple[Flip, ...]
+    silenced: tuple[str, ...]
     changed: tuple[str, ...]
     unscored: tuple[str, ...]
 
     @property
     def fails(self) -> bool:
         """Whether the change must not go in."""
-        return bool(self.broken) or any(difference.fails for difference in self.differences)
+        return bool(self.broken or self.silenced) or any(difference.fails for difference in self.differences)
 
 
 def compare_runs(before: Run, after: Run, gates: Gates | None = None) -> Comparison:
@@ -71,12 +74,25 @@ def compare_runs(before: Run, after: Run, gates: Gates | None = None) -> Compari
         differences=tuple(holm(differences, gates.error_rate)),
         broken=tuple(flip for flip in flips if flip.lost and flip.metric in gates.never),
         flips=flips,
+        silenced=silenced_reasons(before, after, gates.silenced),
         changed=changed_versions(before, after),
         unscored=(
             *(gate.name for gate, part in parts.items() if not part.is_scored),
             *(name for name in gates.never if not pairs[name].is_scored),
         ),
     )
+
+
+def silenced_reasons(before: Run, after: Run, least: int) -> tuple[str, ...]:
+    """Return the handoff reasons given on at least so many cases before and on none after; least 0: none."""
+    was, now = reasons_given(before), reasons_given(after)
+    return tuple(code for code, count in was.items() if least and count >= least and code not in now)
+
+
+def reasons_given(run: Run) -> Counter[str]:
+    """Count the cases on which each handoff reason was given."""
+    handoffs = (o.suggestion.handoff for o in run.outcomes() if o.suggestion and o.suggestion.handoff)
+    return Counter(reason.code for handoff in handoffs for reason in handoff.reasons)
 
 
 def changed_versions(before: Run, after: Run) -> tuple[str, ...]:

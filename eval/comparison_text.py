@@ -16,6 +16,7 @@ def comparison_text(found: Comparison) -> str:
         "Changed: " + ("; ".join(found.changed) or "no version differs"),
         _gates(found.differences),
         *_flips("Newly lost, of which none may be:", found.broken),
+        *([f"Handoff reasons that are no longer given: {', '.join(found.silenced)}"] if found.silenced else []),
         *_flips("Cases that flipped:", found.flips),
         _verdict(found),
     ]
@@ -66,5 +67,6 @@ def _verdict(found: Comparison) -> str:
         return f"No gate fails (p is corrected over all gates; at {found.error_rate:g} or below a gate fails)."
     broken = sorted({flip.metric for flip in found.broken})
     said = [f"worse: {', '.join(worse)}"] if worse else []
+    said += [f"no longer given: {', '.join(found.silenced)}"] if found.silenced else []
     said += [f"newly lost cases: {', '.join(broken)}"] if broken else []
     return "FAILS: " + "; ".join(said)

@@ -33,12 +33,14 @@ class Gates(FileModel):
     """All gates of a comparison.
 
     error_rate: the chance, over all gates together, that a change which makes nothing worse fails; never: metrics of
-    which no single case may be newly lost, with no room for chance.
+    which no single case may be newly lost, with no room for chance; silenced: a handoff reason that was given on so
+    many cases and is given on none fails too, whatever the cases expect (0: it does not).
     """
 
     error_rate: float = Field(default=0.05, gt=0, lt=0.5)
     gate: tuple[Gate, ...] = ()
     never: tuple[str, ...] = ()
+    silenced: int = Field(default=0, ge=0)
 
 
 def read_gates(path: Path) -> Gates:
@@ -49,7 +51,7 @@ def read_gates(path: Path) -> Gates:
         gates = read_toml(path, Gates)
     except DeskFileError as error:
         raise GateError(error.path, error.line, error.problem, error.remedy) from error
-    if not gates.gate and not gates.never:
+    if not gates.gate and not gates.never and not gates.silenced:
         raise GateError(
             path, None, "there is no gate in the file", 'write for instance [[gate]] metric = "kind.accuracy"'
         )

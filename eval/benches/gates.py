@@ -128,7 +128,8 @@ def why(found: Comparison) -> str:
     """Return what failed, in a few words."""
     worse = [f"{d.gate.metric} {d.difference:+.2f}" for d in found.differences if d.fails]
     lost = Counter(flip.metric for flip in found.broken)
-    return ", ".join([*worse, *(f"{count} newly lost in {metric}" for metric, count in lost.items())])
+    silenced = [f"{code} no longer given" for code in found.silenced]
+    return ", ".join([*worse, *(f"{count} newly lost in {metric}" for metric, count in lost.items()), *silenced])
 
 
 def main(desk: Path, var: Path) -> None:
