@@ -19,7 +19,7 @@ class EmbeddingCache:
 
     def encode(self, texts: Sequence[str], progress: Progress = no_progress) -> FloatArray:
         """Return unit vectors of shape (len(texts), dimension), as the encoder behind it gives them."""
-        keys = [sha256(text.encode()).digest() for text in texts]
+        keys = [sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
         if new:
             self._vectors.update(zip(new, self._encoder.encode(list(new.values()), progress), strict=True))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.embedding_cache import EmbeddingCache
 from models.hashing_encoder import HashingEncoder
 from models.onnx_encoder import OnnxEncoder
 from models.protocols import TextEncoder
@@ -22,15 +23,17 @@ ODD_TEXTS = {
 TEXTS = ("ok", "The till closed after midnight and the day sheet is empty.", "Grüße, 1.234,50 € fehlen. " * 30)
 
 
-@pytest.fixture(params=["hashing", "onnx"])
+@pytest.fixture(params=["hashing", "cached", "onnx"])
 def encoder(request: pytest.FixtureRequest) -> TextEncoder:
+    if request.param == "cached":
+        return EmbeddingCache(HashingEncoder())
     return HashingEncoder() if request.param == "hashing" else request.getfixturevalue("onnx_encoder")
 
 
 @pytest.fixture
 def twin(encoder: TextEncoder, request: pytest.FixtureRequest) -> TextEncoder:
     """A second encoder, made anew from the same weights."""
-    if isinstance(encoder, HashingEncoder):
+    if isinstance(encoder, HashingEncoder | EmbeddingCache):
         return HashingEncoder()
     var: Path = request.getfixturevalue("demo_var")
     return OnnxEncoder(next((var / "encoders").glob("onnx-fp32-53aa*")), threads=1)
@@ -85,6 +88,14 @@ class TestTextEncoder:
         done = [call[1] for call in calls]
         assert calls[-1] == ("encode", len(TEXTS), len(TEXTS))
         assert done == sorted(set(done))
+
+
+def test_a_cache_asks_for_every_text_once() -> None:
+    asked: list[int] = []
+    cache = EmbeddingCache(HashingEncoder())
+    for texts in (["till", "vat", "till"], ["vat", "stock"], ["till"]):
+        cache.encode(texts, lambda step, done, total: asked.append(total))
+    assert asked == [2, 1]
 
 
 def test_another_dimension_is_another_identity() -> None:

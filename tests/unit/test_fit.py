@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from models.hashing_encoder import HashingEncoder
+from models.linear_head import MAX_ROTATED
 from models.text_features import count_ngrams
-from triage.fit import FOLDS, LabelledTexts, fit_field, held_out_logits, stratified_folds
+from triage.fit import FOLDS, STRENGTHS, LabelledTexts, fit_field, held_out_logits, stratified_folds
 
 LABELS = ("till", "vat", "stock")
 DESCRIPTIONS = (("the till", "till"), ("the VAT return", "vat"), ("stock counts", "stock"))
@@ -54,6 +55,21 @@ def test_no_row_is_judged_by_a_head_that_saw_it() -> None:
     relabelled = LabelledTexts(past.vectors, past.counts, swapped)
     for strength, logits in held_out_logits(LABELS, relabelled, descriptions, targets).items():
         assert logits[folds == 0] == pytest.approx(held_out[strength][folds == 0])
+
+
+def test_many_rows_are_judged_at_one_strength_by_heads_that_did_not_see_them() -> None:
+    past, descriptions = history(MAX_ROTATED // 3 + 1), labelled(DESCRIPTIONS)
+    targets = np.array([LABELS.index(label) for label in past.labels])
+    [(strength, logits)] = held_out_logits(LABELS, past, descriptions, targets).items()
+    assert strength in STRENGTHS
+    assert logits.shape == (len(targets), 3)
+    assert (logits.argmax(axis=1) == targets).mean() > 0.99
+    # A fold whose own labels are all wrong is still judged rightly: its heads did not see them.
+    folds = stratified_folds(targets)
+    swapped = tuple(LABELS[(t + 1) % 3] if f == 0 else LABELS[t] for t, f in zip(targets, folds, strict=True))
+    relabelled = LabelledTexts(past.vectors, past.counts, swapped)
+    [again] = held_out_logits(LABELS, relabelled, descriptions, targets).values()
+    assert (again[folds == 0].argmax(axis=1) == targets[folds == 0]).mean() > 0.99
 
 
 def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
