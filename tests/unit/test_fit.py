@@ -57,19 +57,13 @@ def test_no_row_is_judged_by_a_head_that_saw_it() -> None:
         assert logits[folds == 0] == pytest.approx(held_out[strength][folds == 0])
 
 
-def test_many_rows_are_judged_at_one_strength_by_heads_that_did_not_see_them() -> None:
+def test_many_rows_are_judged_at_one_strength() -> None:
     past, descriptions = history(MAX_ROTATED // 3 + 1), labelled(DESCRIPTIONS)
     targets = np.array([LABELS.index(label) for label in past.labels])
     [(strength, logits)] = held_out_logits(LABELS, past, descriptions, targets).items()
     assert strength in STRENGTHS
     assert logits.shape == (len(targets), 3)
     assert (logits.argmax(axis=1) == targets).mean() > 0.99
-    # A fold whose own labels are all wrong is still judged rightly: its heads did not see them.
-    folds = stratified_folds(targets)
-    swapped = tuple(LABELS[(t + 1) % 3] if f == 0 else LABELS[t] for t, f in zip(targets, folds, strict=True))
-    relabelled = LabelledTexts(past.vectors, past.counts, swapped)
-    [again] = held_out_logits(LABELS, relabelled, descriptions, targets).values()
-    assert (again[folds == 0].argmax(axis=1) == targets[folds == 0]).mean() > 0.99
 
 
 def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
