@@ -1,6 +1,8 @@
 """One linear classification head: fitted by scikit-learn, run by NumPy and SciPy."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +21,7 @@ MAX_ROTATED = 2_000
 SVM_STRENGTH = 0.01
 #: Ten times faster than with its own tolerance, at the same held-out accuracy and log loss.
 SVM_TOLERANCE = 0.01
+SVM_ROUNDS = 300
 #: scikit-learn's own tolerance stops early at weak penalties, with chances off by up to 0.03.
 TOLERANCE = 1e-7
 
@@ -50,12 +53,19 @@ def softmax(logits: FloatMatrix) -> FloatMatrix:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
-def fit_head(features: sparse.csr_matrix, targets: Sequence[str], labels: Sequence[str], strength: float) -> LinearHead:
+def fit_head(
+    features: sparse.csr_matrix,
+    targets: Sequence[str],
+    labels: Sequence[str],
+    strength: float,
+    many: bool | None = None,
+) -> LinearHead:
     """Fit a multinomial logistic regression; `strength` is the inverse L2 penalty.
 
-    Past `MAX_ROTATED` rows it is a one-against-rest linear SVM instead, which takes seconds where the regression
-    takes minutes; the temperature alone turns its margins into chances. A label without a row is kept, with a bias
-    so low that it is never the best guess.
+    many: fit a one-against-rest linear SVM instead, which takes seconds where the regression takes minutes; the
+    temperature alone turns its margins into chances. By default past `MAX_ROTATED` rows; who fits folds of many rows
+    says so, since head and folds must be of one kind. A label without a row is kept, with a bias so low that it is
+    never the best guess.
     """
     positions = {label: row for row, label in enumerate(labels)}
     rows = sorted({positions[target] for target in targets})
@@ -65,16 +75,30 @@ def fit_head(features: sparse.csr_matrix, targets: Sequence[str], labels: Sequen
         bias[rows] = 0.0
         return LinearHead(tuple(labels), weights, bias)
     codes = np.searchsorted(rows, [positions[target] for target in targets])
-    weights[rows], bias[rows] = _fit(features, codes, strength)
+    many = features.shape[0] > MAX_ROTATED if many is None else many
+    weights[rows], bias[rows] = _fit(features, codes, strength, many)
     return LinearHead(tuple(labels), weights, bias)
 
 
-def _fit(features: sparse.csr_matrix, codes: NDArray[np.int64], strength: float) -> tuple[FloatMatrix, FloatMatrix]:
+@contextmanager
+def early_stops() -> Iterator[None]:
+    """Keep scikit-learn quiet about fits that stop at `SVM_ROUNDS`: copies of one ticket converge slowly, and are told
+    apart long before. For the thread that starts others: warning filters belong to the whole process."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+def _fit(
+    features: sparse.csr_matrix, codes: NDArray[np.int64], strength: float, many: bool
+) -> tuple[FloatMatrix, FloatMatrix]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
-    if features.shape[0] > MAX_ROTATED:
-        svm = LinearSVC(C=strength * SVM_STRENGTH, tol=SVM_TOLERANCE, max_iter=10_000).fit(features, codes)
+    if many:
+        svm = LinearSVC(C=strength * SVM_STRENGTH, tol=SVM_TOLERANCE, max_iter=SVM_ROUNDS).fit(features, codes)
         coefficients, intercepts = svm.coef_, np.asarray(svm.intercept_)
     else:
         model = LogisticRegression(C=strength, tol=TOLERANCE, max_iter=10_000)

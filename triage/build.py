@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.artifact_files import write_json
+from models.linear_head import early_stops
 from models.protocols import FloatArray, Progress, TextEncoder, no_progress
 from models.text_features import count_ngrams
 from retrieval.dense_index import DenseIndex
@@ -52,7 +53,8 @@ def build_generation(
     search, left_out = build_search(desk.articles, encoder, progress)
     texts = [text_to_classify(read_text(row.ticket)) for row in desk.history]
     history_vectors = encoder.encode(texts, _named(progress, "encode past tickets"))
-    heads, reports = build_heads(desk, encoder, texts, history_vectors, progress, seed)
+    with early_stops():
+        heads, reports = build_heads(desk, encoder, texts, history_vectors, progress, seed)
     past = build_past_replies(desk.history, history_vectors)
 
     def write(folder: Path) -> dict[str, Any]:

@@ -113,16 +113,17 @@ def held_out_logits(
     returned, and folds are fitted side by side: the SVM runs on one core and without the interpreter's lock.
     """
     folds = stratified_folds(targets, seed)
+    many = len(history.labels) + len(descriptions.labels) > MAX_ROTATED
 
     def fit_fold(fold: int, strengths: Sequence[float]) -> list[FloatMatrix]:
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         train = history.take(inside) + descriptions
         weights = NgramWeights.fit(train.counts)
         seen, unseen = train.features(weights), history.take(outside).features(weights)
-        return [fit_head(seen, train.labels, labels, strength).logits(unseen) for strength in strengths]
+        return [fit_head(seen, train.labels, labels, strength, many).logits(unseen) for strength in strengths]
 
     strengths: Sequence[float] = STRENGTHS
-    if len(targets) <= MAX_ROTATED:
+    if not many:
         by_fold = [fit_fold(fold, strengths) for fold in range(FOLDS)]
     else:
         with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:

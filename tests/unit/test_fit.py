@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from models.hashing_encoder import HashingEncoder
-from models.linear_head import MAX_ROTATED
-from models.text_features import count_ngrams
+from models.linear_head import MAX_ROTATED, early_stops, fit_head
+from models.text_features import NgramWeights, count_ngrams
 from triage.fit import FOLDS, STRENGTHS, LabelledTexts, fit_field, held_out_logits, stratified_folds
 
 LABELS = ("till", "vat", "stock")
@@ -58,12 +58,24 @@ def test_no_row_is_judged_by_a_head_that_saw_it() -> None:
 
 
 def test_many_rows_are_judged_at_one_strength() -> None:
-    past, descriptions = history(MAX_ROTATED // 3 + 1), labelled(DESCRIPTIONS)
+    few = history(4)
+    past = few.take(np.tile(np.arange(len(few.labels)), MAX_ROTATED // len(few.labels) + 1))
+    descriptions = labelled(DESCRIPTIONS)
     targets = np.array([LABELS.index(label) for label in past.labels])
-    [(strength, logits)] = held_out_logits(LABELS, past, descriptions, targets).items()
+    with early_stops():
+        [(strength, logits)] = held_out_logits(LABELS, past, descriptions, targets).items()
     assert strength in STRENGTHS
     assert logits.shape == (len(targets), 3)
     assert (logits.argmax(axis=1) == targets).mean() > 0.99
+    # A fold has fewer rows than the limit, and is fitted as the whole will be.
+    folds = stratified_folds(targets)
+    inside, outside = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    train = past.take(inside) + descriptions
+    assert len(train.labels) < MAX_ROTATED
+    weights = NgramWeights.fit(train.counts)
+    with early_stops():
+        head = fit_head(train.features(weights), train.labels, LABELS, strength, many=True)
+    assert logits[outside] == pytest.approx(head.logits(past.take(outside).features(weights)))
 
 
 def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:

@@ -8,7 +8,16 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from models.linear_head import MAX_ROTATED, NEVER, SVM_STRENGTH, SVM_TOLERANCE, LinearHead, fit_head, softmax
+from models.linear_head import (
+    MAX_ROTATED,
+    NEVER,
+    SVM_ROUNDS,
+    SVM_STRENGTH,
+    SVM_TOLERANCE,
+    LinearHead,
+    fit_head,
+    softmax,
+)
 from models.text_features import SCALE
 
 LABELS = ("billing", "bank", "till", "vat")
@@ -44,7 +53,7 @@ def test_chances_are_those_of_a_direct_fit(labels: tuple[str, ...], count: int, 
 def test_many_rows_are_fitted_by_a_linear_svm(labels: tuple[str, ...]) -> None:
     matrix, targets = rows_of(labels, MAX_ROTATED + 1, 12)
     unseen, _ = rows_of(labels, 200, 12)
-    direct = LinearSVC(C=30.0 * SVM_STRENGTH, tol=SVM_TOLERANCE, max_iter=10_000).fit(matrix, targets)
+    direct = LinearSVC(C=30.0 * SVM_STRENGTH, tol=SVM_TOLERANCE, max_iter=SVM_ROUNDS).fit(matrix, targets)
     ours = fit_head(matrix, targets, sorted(labels), 30.0)
     guesses = [ours.labels[best] for best in ours.logits(unseen).argmax(axis=1)]
     assert guesses == list(direct.predict(unseen))
