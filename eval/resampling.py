@@ -52,19 +52,22 @@ def share_interval(value: float, resampled: Array, groups: int) -> tuple[float, 
     The bootstrap's spread says how many independent cases the data are worth (Korn and Graubard 1998), with Student's
     quantile for few groups; Wilson's form stays inside [0, 1] and has a width at 0 and 1, where resamples all agree.
     The distance of the resamples' mean from the value is the statistic's bias (macro-F1 over rare classes, ECE): the
-    centre gives way by it, and the spread is taken about the value.
+    centre gives way by it, and the spread is taken about the value. Where the spread is no share's at all (an ECE near
+    zero), the plain normal interval stands in.
     """
     if groups < 2 or not len(resampled):
         return 0.0, 1.0
     error = float(np.sqrt(np.mean((resampled - value) ** 2) * groups / (groups - 1)))
     center = min(1.0, max(0.0, 2 * value - float(resampled.mean())))
-    certain = error <= AGREEMENT or center in (0.0, 1.0)
-    n = float(groups) if certain else center * (1 - center) / error**2
     z = quantile_for(groups)
-    middle = (center + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(center * (1 - center) / n + z * z / (4 * n * n))
+    n = float(groups) if error <= AGREEMENT else center * (1 - center) / error**2
+    if n < groups / 4:
+        middle, half = center, z * error
+    else:
+        middle = (center + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * float(np.sqrt(center * (1 - center) / n + z * z / (4 * n * n)))
     # Neither rounding nor the correction may put the value outside.
-    return max(0.0, min(float(middle - half), value)), min(1.0, max(float(middle + half), value))
+    return max(0.0, min(middle - half, value)), min(1.0, max(middle + half, value))
 
 
 def percentile_interval(resampled: Array) -> tuple[float, float]:

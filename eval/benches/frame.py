@@ -1,5 +1,6 @@
 """What every bench has in common: rows of figures, bars, and the file they are written to."""
 
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,14 @@ from typing import Any
 from eval.errors import BenchError
 from eval.machine import machine, part_versions
 from eval.measurement import Measurement
-from models.artifact_files import write_json
+from models.artifact_files import write_bytes_atomically
 
 #: A figure with its interval as {"value", "low", "high"}; a plain number or word; None where nothing was measured.
 Cell = float | int | str | None | Mapping[str, float | None]
 #: One line of a table: {"table": …, "system": …, and figures by name}.
 Row = Mapping[str, Cell]
+#: Columns that say what a row is about.
+NAMING = ("system", "field", "metric", "version")
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def write_bench(name: str, started: float, rows: Sequence[Row], bars: Sequence[B
         "rows": list(rows),
         "bars": [asdict(bar) for bar in bars],
     }
-    write_json(out / f"{name}.json", found)
+    # Not sorted by name: the order of columns is the order in which they are read.
+    write_bytes_atomically(out / f"{name}.json", json.dumps(found, ensure_ascii=False, indent=1).encode())
     print(f"Written to {out / f'{name}.json'}")
 
 
@@ -86,7 +90,8 @@ def data_folder(name: str) -> Path:
 
 
 def _table(name: str, rows: Sequence[Row]) -> str:
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != "table"))
+    found = dict.fromkeys(key for row in rows for key in row if key != "table")
+    columns = sorted(found, key=lambda column: column not in NAMING)  # what names a row comes first
     cells = [[cell_text(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(column), *(len(line[place]) for line in cells)) for place, column in enumerate(columns)]
     lines = [columns, ["-" * width for width in widths], *cells]
