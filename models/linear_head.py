@@ -81,12 +81,17 @@ def fit_head(
 
 
 @contextmanager
-def early_stops() -> Iterator[None]:
-    """Keep scikit-learn quiet about fits that stop at `SVM_ROUNDS`: copies of one ticket converge slowly, and are told
-    apart long before. For the thread that starts others: warning filters belong to the whole process."""
-    from sklearn.exceptions import ConvergenceWarning
+def calm_fits() -> Iterator[None]:
+    """Fit without haste and without noise. For the thread that starts others: both belong to the whole process.
 
-    with warnings.catch_warnings():
+    One thread for linear algebra: the matrices are small, and several threads that wait for each other on a busy
+    machine take ten times as long. No warning about fits that stop at `SVM_ROUNDS`: copies of one ticket converge
+    slowly, and are told apart long before.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
 

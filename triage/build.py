@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.artifact_files import write_json
-from models.linear_head import early_stops
+from models.linear_head import calm_fits
 from models.protocols import FloatArray, Progress, TextEncoder, no_progress
 from models.text_features import count_ngrams
 from retrieval.dense_index import DenseIndex
@@ -53,7 +53,7 @@ def build_generation(
     search, left_out = build_search(desk.articles, encoder, progress)
     texts = [text_to_classify(read_text(row.ticket)) for row in desk.history]
     history_vectors = encoder.encode(texts, _named(progress, "encode past tickets"))
-    with early_stops():
+    with calm_fits():
         heads, reports = build_heads(desk, encoder, texts, history_vectors, progress, seed)
     past = build_past_replies(desk.history, history_vectors)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.hashing_encoder import HashingEncoder
-from models.linear_head import MAX_ROTATED, early_stops, fit_head
+from models.linear_head import MAX_ROTATED, calm_fits, fit_head
 from models.text_features import NgramWeights, count_ngrams
 from triage.fit import FOLDS, STRENGTHS, LabelledTexts, fit_field, held_out_logits, stratified_folds
 
@@ -62,7 +62,7 @@ def test_many_rows_are_judged_at_one_strength() -> None:
     past = few.take(np.tile(np.arange(len(few.labels)), MAX_ROTATED // len(few.labels) + 1))
     descriptions = labelled(DESCRIPTIONS)
     targets = np.array([LABELS.index(label) for label in past.labels])
-    with early_stops():
+    with calm_fits():
         [(strength, logits)] = held_out_logits(LABELS, past, descriptions, targets).items()
     assert strength in STRENGTHS
     assert logits.shape == (len(targets), 3)
@@ -73,7 +73,7 @@ def test_many_rows_are_judged_at_one_strength() -> None:
     train = past.take(inside) + descriptions
     assert len(train.labels) < MAX_ROTATED
     weights = NgramWeights.fit(train.counts)
-    with early_stops():
+    with calm_fits():
         head = fit_head(train.features(weights), train.labels, LABELS, strength, many=True)
     assert logits[outside] == pytest.approx(head.logits(past.take(outside).features(weights)))
 
