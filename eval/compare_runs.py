@@ -32,7 +32,7 @@ class Comparison:
     """What a change did.
 
     broken: newly lost cases of metrics that may lose none; flips: all cases of the gated metrics that changed;
-    silenced: handoff reasons that are no longer given at all; changed: the versions that differ; unscored: the gates
+    silenced: handoff reasons that are no longer given; changed: the versions that differ; unscored: the gates
     of which a run has no scored case.
     """
 
@@ -84,9 +84,12 @@ def compare_runs(before: Run, after: Run, gates: Gates | None = None) -> Compari
 
 
 def silenced_reasons(before: Run, after: Run, least: int) -> tuple[str, ...]:
-    """Return the handoff reasons given on at least so many cases before and on none after; least 0: none."""
+    """Return the handoff reasons that fell silent: given on at least so many cases before and on none after, or by a
+    rule that is off now, whether a case shows it or not; least 0: none."""
     was, now = reasons_given(before), reasons_given(after)
-    return tuple(code for code, count in was.items() if least and count >= least and code not in now)
+    silent = [code for code, count in was.items() if count >= least and code not in now]
+    off = [code for code in before.header.rules if code not in after.header.rules]
+    return tuple(dict.fromkeys([*silent, *off])) if least else ()
 
 
 def reasons_given(run: Run) -> Counter[str]:

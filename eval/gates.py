@@ -34,7 +34,7 @@ class Gates(FileModel):
 
     error_rate: the chance, over all gates together, that a change which makes nothing worse fails; never: metrics of
     which no single case may be newly lost, with no room for chance; silenced: a handoff reason that was given on so
-    many cases and is given on none fails too, whatever the cases expect (0: it does not).
+    many cases and is given on none fails too, and so does a rule that was switched off (0: they do not).
     """
 
     error_rate: float = Field(default=0.05, gt=0, lt=0.5)

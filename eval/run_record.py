@@ -32,7 +32,7 @@ class CaseSet(WireModel):
 
 
 class Header(WireModel):
-    """What was run. fields: by field and label, how many past tickets the desk has."""
+    """What was run. fields: by field and label, how many past tickets the desk has; rules: those that are on."""
 
     desk: str
     at: AwareDatetime
@@ -40,6 +40,7 @@ class Header(WireModel):
     cases: CaseSet
     versions: Versions
     fields: dict[str, dict[str, int]]
+    rules: tuple[str, ...] = ()
     machine: dict[str, Any]
 
     def same_run(self, other: "Header") -> bool:

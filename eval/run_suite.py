@@ -52,6 +52,7 @@ def evaluate(
         cases=CaseSet(file=path.name, sha256=sha256_of_file(path), n=len(loaded)),
         versions=engine.versions,
         fields=past_tickets(desk, engine),
+        rules=tuple(code for code, rule in engine.rules.policy.rules if rule.on),
         machine=machine(),
     )
     header, done = begin(out, header)
