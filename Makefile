@@ -47,7 +47,7 @@ check: $(READY) ## Lint, types and import contracts only
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-bench: bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page ## Run every bench (about two hours, alone on the machine)
+bench: bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page ## Run every bench (about an hour, alone on the machine)
 
 bench-spine: $(READY) ## Demo desk: share of drafts, handoffs, start-up and process times against their bars
 	@$(BIN)/firstline build $(DESK) --if-missing

@@ -1,6 +1,5 @@
 """Two runs over the same cases: what a change made worse, and which cases flipped."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -74,7 +73,7 @@ def compare_runs(before: Run, after: Run, gates: Gates | None = None) -> Compari
         differences=tuple(holm(differences, gates.error_rate)),
         broken=tuple(flip for flip in flips if flip.lost and flip.metric in gates.never),
         flips=flips,
-        silenced=silenced_reasons(before, after, gates.silenced),
+        silenced=silenced_reasons(before, after, scores, gates.silenced),
         changed=changed_versions(before, after),
         unscored=(
             *(gate.name for gate, part in parts.items() if not part.is_scored),
@@ -83,19 +82,13 @@ def compare_runs(before: Run, after: Run, gates: Gates | None = None) -> Compari
     )
 
 
-def silenced_reasons(before: Run, after: Run, least: int) -> tuple[str, ...]:
+def silenced_reasons(before: Run, after: Run, scores: tuple[Scores, Scores], least: int) -> tuple[str, ...]:
     """Return the handoff reasons that fell silent: given on at least so many cases before and on none after, or by a
     rule that is off now, whether a case shows it or not; least 0: none."""
-    was, now = reasons_given(before), reasons_given(after)
+    was, now = (found.reasons for found in scores)
     silent = [code for code, count in was.items() if count >= least and code not in now]
     off = [code for code in before.header.rules if code not in after.header.rules]
     return tuple(dict.fromkeys([*silent, *off])) if least else ()
-
-
-def reasons_given(run: Run) -> Counter[str]:
-    """Count the cases on which each handoff reason was given."""
-    handoffs = (o.suggestion.handoff for o in run.outcomes() if o.suggestion and o.suggestion.handoff)
-    return Counter(reason.code for handoff in handoffs for reason in handoff.reasons)
 
 
 def changed_versions(before: Run, after: Run) -> tuple[str, ...]:
@@ -106,16 +99,14 @@ def changed_versions(before: Run, after: Run) -> tuple[str, ...]:
 
 def _collect_both(before: Run, after: Run, metrics: Sequence[Metric]) -> tuple[Scores, Scores]:
     """Score both runs; the second is numbered like the first."""
-    first, second = (
-        {outcome.case.id: outcome.case.model_dump_json() for outcome in run.outcomes()} for run in (before, after)
-    )
+    scores, others = score(before, metrics), score(after, metrics)
+    first, second = (dict(zip(found.ids, found.digests, strict=True)) for found in (scores, others))
     differing = [id for id in {**first, **second} if first.get(id) != second.get(id)]
     if differing:
         raise ComparisonError(
             f"{before.folder} and {after.folder} are over different cases: {len(differing)} are in one run only or "
             f"have changed, such as {differing[0]!r}; run both over the same file"
         )
-    scores, others = score(before, metrics), score(after, metrics)
     place = {id: number for number, id in enumerate(scores.ids)}
     numbers = np.array([place[id] for id in others.ids], dtype=np.int64)
     return scores, replace(others, by_metric={name: _moved(s, numbers) for name, s in others.by_metric.items()})

@@ -1,8 +1,10 @@
 """Outcomes into measurements: what each case scored, and the numbers and intervals that follow."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,29 +33,39 @@ class Scored:
 
 @dataclass(frozen=True)
 class Scores:
-    """What every case of a run scored. Holds no text."""
+    """What every case of a run scored. Holds no text.
+
+    digests: SHA-256 of each case; reasons: on how many cases each handoff reason was given.
+    """
 
     ids: Sequence[str]
+    digests: Sequence[bytes]
     groups: Sequence[str]
     slices: Mapping[str, Sequence[int]]
     by_metric: Mapping[str, Scored]
+    reasons: Mapping[str, int]
 
 
 def collect(outcomes: Iterable[Outcome], metrics: Sequence[Metric], past: Mapping[str, int]) -> Scores:
     """Score outcomes one by one, so that a file of any length can be read; `past` counts past tickets by category."""
     ids: list[str] = []
+    digests: list[bytes] = []
     groups: list[str] = []
+    reasons: Counter[str] = Counter()
     slices: list[dict[str, str]] = []
     by_metric = {metric.name: Scored() for metric in metrics}
     for number, outcome in enumerate(outcomes):
         ids.append(outcome.case.id)
+        digests.append(sha256(outcome.case.model_dump_json().encode()).digest())
+        if outcome.suggestion and outcome.suggestion.handoff:
+            reasons.update({reason.code for reason in outcome.suggestion.handoff.reasons})
         groups.append(group_of(outcome.case))
         slices.append(slices_of(outcome.case, past))
         for metric in metrics:
             if (row := metric.score(outcome)) is not None:
                 by_metric[metric.name].cases.append(number)
                 by_metric[metric.name].values.extend(row)
-    return Scores(ids, groups, members(slices), by_metric)
+    return Scores(ids, digests, groups, members(slices), by_metric, reasons)
 
 
 def measure(scores: Scores, metrics: Sequence[Metric], seed: int) -> list[Measurement]:

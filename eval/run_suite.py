@@ -2,7 +2,7 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,6 @@ from triage.desk_files import read_history
 from triage.engine import TriageEngine
 
 SEED = 20
-Clock = Callable[[], datetime]
 
 
 def evaluate(

@@ -1,6 +1,6 @@
 """The parts of a case set that are measured by themselves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from eval.cases import Case
@@ -46,11 +46,7 @@ def members(found: Sequence[Mapping[str, str]]) -> dict[str, list[int]]:
 
 
 def _range(value: int, starts: Sequence[int], unit: str) -> str:
-    return next(text for text in _ranges(value, starts, unit))
-
-
-def _ranges(value: int, starts: Sequence[int], unit: str) -> Iterator[str]:
     for start, following in pairwise(starts):
         if value < following:
-            yield f"{start} {unit}" if following == start + 1 else f"{start}–{following - 1} {unit}"
-    yield f"{starts[-1]} {unit} or more"
+            return f"{start} {unit}" if following == start + 1 else f"{start}–{following - 1} {unit}"
+    return f"{starts[-1]} {unit} or more"

@@ -25,9 +25,10 @@ TITLES = {
 HEAD = """# Benchmarks
 
 Made by `make bench-page` from `var/bench/*.json`, which `make bench` writes. Values stand with their 95 % interval.
-"Firstline ahead by" is the paired difference over the same cases. Peers run on the same rows, each in a process of its
-own; their settings stand in `eval/peers`. Published figures are from other machines, and some from other cuts of the
-data: a direction, not a race. A dash is what was not measured.
+"Firstline ahead by" is the paired difference over the same cases. Its milliseconds are those of a whole suggestion, a
+peer's those of its one answer. Peers run on the same rows, each in a process of its own; their settings stand in
+`eval/peers`. Published figures are from other machines, and some from other cuts of the data: a direction, not a race.
+A dash is what was not measured.
 """
 
 

@@ -1,0 +1,94 @@
+"""What benches share: tables, bars, the ledger, the page, and the cuts that they make of public data."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from eval.benches.frame import Bar, at_least, between, data_folder, tables_text, write_bench
+from eval.benches.ledger import LEDGER, Look, read_ledger, record_look
+from eval.benches.page import main as write_page
+from eval.benches.retrieval import half_answered
+from eval.benches.triage import few_per_label
+from eval.errors import BenchError, DataError
+from eval.loaders.loaded import Loaded, LoadedArticle
+from eval.measurement import Measurement
+
+
+def test_a_table_names_its_rows_first_and_shows_what_was_not_measured() -> None:
+    rows = [
+        {"table": "t", "accuracy": {"value": 0.5, "low": 0.25, "high": 0.75}, "system": "ours"},
+        {"table": "t", "system": "theirs", "accuracy": None},
+    ]
+    lines = tables_text(rows).splitlines()
+    assert lines[0] == "**t**"
+    assert [cell.strip() for cell in lines[2].strip("|").split("|")] == ["system", "accuracy"]
+    assert "0.500 (0.250–0.750)" in lines[4]
+    assert [cell.strip() for cell in lines[5].strip("|").split("|")] == ["theirs", "–"]
+
+
+def test_bars_hold_or_are_missed() -> None:
+    found = Measurement(name="m", value=0.5, low=0.4, high=0.6, n=9, unscored=0)
+    assert at_least("m", found, 0.5).holds
+    assert not at_least("m", found, 0.51).holds
+    assert not between("m", 0.98, (0.9, 1.0), (0.93, 0.97)).holds
+    unscored = Measurement(name="m", value=None, low=None, high=None, n=0, unscored=9)
+    with pytest.raises(BenchError, match="no case carries"):
+        at_least("m", unscored, 0.5)
+
+
+def test_data_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA", str(tmp_path))
+    with pytest.raises(BenchError, match="DATA="):
+        data_folder("banking77")
+
+
+def test_the_ledger_counts_every_look(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    look = Look(date=date(2026, 11, 22), set="s", split="test", kind="bench", what="w", figures={"a": 0.5}, data="d")
+    record_look(look, path)
+    record_look(look, path)
+    assert read_ledger(path) == [look, look]
+    path.write_text('{"set": "s"}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=":1: "):
+        read_ledger(path)
+
+
+def test_the_ledger_that_comes_along_begins_with_the_trials() -> None:
+    looks = read_ledger(LEDGER)
+    assert [look.kind for look in looks[:10]] == ["trial"] * 10
+    assert all(look.figures for look in looks)
+
+
+def test_the_page_shows_tables_bars_published_figures_and_looks(tmp_path: Path) -> None:
+    rows = [
+        {"table": "banking77: category", "system": "Firstline", "accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}}
+    ]
+    write_bench("triage", 0.0, rows, [Bar("a bar", 1.0, 0.9, 1.0, ">= 1", True)], tmp_path)
+    write_page(tmp_path, tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    for words in ("0.900 (0.800–1.000)", "a bar", "Casanueva", "wixqa", "TaDaa"):
+        assert words in page
+    assert json.loads((tmp_path / "triage.json").read_text(encoding="utf-8"))["rows"] == rows
+
+
+def test_no_bench_is_no_page(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="make bench"):
+        write_page(tmp_path, tmp_path / "page.md")
+
+
+def test_few_rows_per_label_are_the_first_ones() -> None:
+    rows = [{"n": n, "labels": {"category": "ab"[n % 2]}} for n in range(10)]
+    assert [row["n"] for row in few_per_label(rows, 2)] == [0, 1, 2, 3]
+
+
+def test_half_of_the_answers_go_and_their_questions_become_unanswerable() -> None:
+    articles = [LoadedArticle(f"a{n}", "t", "x") for n in range(40)]
+    cases = [{"id": f"q{n}", "ticket": {"body": "x"}, "expect": {"articles": [f"a{n}"]}} for n in range(40)]
+    left = half_answered(Loaded("wixqa", ["en"], {}, articles, [], cases, []))
+    kept = {article.id for article in left.articles}
+    assert 10 < len(kept) < 30
+    for number, case in enumerate(left.cases):
+        expected = {"articles": [f"a{number}"], "answerable": True} if f"a{number}" in kept else {"answerable": False}
+        assert case["expect"] == expected
