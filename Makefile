@@ -12,7 +12,7 @@ export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test check format clean \
-	bench bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page
+	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -47,7 +47,11 @@ check: $(READY) ## Lint, types and import contracts only
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-bench: bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page ## Run every bench (about an hour, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page ## Run every bench (about an hour, alone on the machine)
+
+bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.encoder $(DESK)
 
 bench-spine: $(READY) ## Demo desk: share of drafts, handoffs, start-up and process times against their bars
 	@$(BIN)/firstline build $(DESK) --if-missing

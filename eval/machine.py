@@ -7,7 +7,18 @@ import resource
 from pathlib import Path
 from typing import Any
 
-PARTS = ("firstline", "faiss-cpu", "numpy", "onnxruntime", "scikit-learn", "tokenizers", "torch")
+PARTS = (
+    "firstline",
+    "faiss-cpu",
+    "nncf",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "scikit-learn",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+)
 
 
 def machine() -> dict[str, Any]:
@@ -23,8 +34,9 @@ def machine() -> dict[str, Any]:
 
 
 def part_versions() -> dict[str, str]:
-    """Return the versions of the packages that figures depend on."""
-    return {part: importlib.metadata.version(part) for part in PARTS}
+    """Return the versions of the packages that figures depend on, those that are installed."""
+    installed = {distribution.name for distribution in importlib.metadata.distributions()}
+    return {part: importlib.metadata.version(part) for part in PARTS if part in installed}
 
 
 def peak_mib() -> float:

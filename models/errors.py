@@ -3,6 +3,7 @@
 ModelsError
 ├── WeightsError     a weight or tokenizer file is missing, or is not the file it should be
 ├── EncoderError     an encoder could not be exported, loaded, or gave vectors that cannot be trusted
+├── EncoderFullError too many calls are waiting for an encoder
 └── ArtifactError    a saved array or card is missing, damaged or of an unknown format
 """
 
@@ -17,6 +18,10 @@ class WeightsError(ModelsError):
 
 class EncoderError(ModelsError):
     """An encoder could not be exported or loaded, or returned unusable vectors."""
+
+
+class EncoderFullError(ModelsError):
+    """Too many calls are waiting for an encoder; the same call may succeed in a second."""
 
 
 class ArtifactError(ModelsError):

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
+#: How far the square of a vector's norm may be from 1.
+MAX_NORM_ERROR = 1e-3
+
 #: Called as progress(step, done, total) on work that can take longer than two seconds.
 Progress = Callable[[str, int, int], None]
 
@@ -26,7 +29,7 @@ class TextEncoder(Protocol):
 
     @property
     def identity(self) -> str:
-        """Name and hash of the weights, such as ``onnx-fp32:53aa51172d14``: equal identities give equal vectors."""
+        """Name and hash of the weights, such as ``openvino-fp32:53aa51172d14``: equal identities give equal vectors."""
         ...
 
     @property
@@ -43,7 +46,7 @@ class TextEncoder(Protocol):
 
 
 def check_vectors(vectors: FloatArray, count: int, dimension: int, who: str) -> FloatArray:
-    """Return `vectors` if they hold the contract's shape and are finite; raise `EncoderError` otherwise."""
+    """Return `vectors` if they hold the contract: shape, finite, norm 1; raise `EncoderError` otherwise."""
     from models.errors import EncoderError
 
     if vectors.shape != (count, dimension):
@@ -53,4 +56,6 @@ def check_vectors(vectors: FloatArray, count: int, dimension: int, who: str) -> 
         )
     if not np.isfinite(vectors).all():
         raise EncoderError(f"{who} returned a value that is not finite; the weights are damaged, export them again")
+    if (np.abs(np.einsum("ij,ij->i", vectors, vectors) - 1) > MAX_NORM_ERROR).any():
+        raise EncoderError(f"{who} returned a vector that is not of norm 1; the weights are damaged, export them again")
     return vectors

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from models.errors import EncoderFullError
 from serve.errors import NotAllowed, NotAuthenticated, NotFound, NotSignedIn, RequestError
 from triage.fault_text import fault_text
 
@@ -59,6 +60,10 @@ def install_error_handlers(app: FastAPI) -> None:
         code = HTTP_CODES.get(error.status_code, "error")
         detail = {404: "There is nothing at this address.", 400: UNREADABLE}.get(error.status_code, str(error.detail))
         return problem(error.status_code, code, detail, error.headers)
+
+    @app.exception_handler(EncoderFullError)
+    async def _busy(request: Request, error: EncoderFullError) -> JSONResponse:
+        return problem(429, "busy", "Too many tickets are waiting here; try again in a second.", {"Retry-After": "1"})
 
     @app.exception_handler(OperationalError)
     async def _database(request: Request, error: OperationalError) -> JSONResponse:

@@ -3,12 +3,14 @@
 import importlib.metadata
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
+from anyio import to_thread
 
+from models.micro_batch import MAX_CALLS, MAX_WAITING, MicroBatcher
 from serve.app import create_app
 from serve.errors import StartError
 from serve.security.keys import SCOPES, KeyStore, new_key
@@ -17,9 +19,13 @@ from serve.storage.database import Database
 from serve.storage.suggestion_store import SuggestionStore
 from triage.assembly import build_engine
 from triage.desk_files import read_rules
+from triage.engine import TriageEngine
 
 #: How long the key lives that `serve --with-key` makes.
 KEY_LIFE = timedelta(hours=12)
+#: Requests that are worked on at a time. With fewer threads than places before an encoder nobody would ever be told
+#: that it is busy: requests would queue for a thread instead, without an end.
+THREADS = MAX_WAITING + 2 * MAX_CALLS
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,17 @@ class ServeSettings:
 
 
 def open_services(settings: ServeSettings) -> Services:
-    """Load every desk and open the database."""
-    engines = {}
+    """Load every desk and open the database. Desks with the same encoder share one, and its passes."""
+    engines: dict[str, TriageEngine] = {}
+    encoders: dict[str, MicroBatcher] = {}
     for folder in settings.desks:
         engine = build_engine(folder, settings.var)
         if engine.rules.settings.id in engines:
             raise StartError(f"two desks have the id {engine.rules.settings.id!r}; change one in its desk.toml")
-        engines[engine.rules.settings.id] = engine
+        encoder = encoders.setdefault(engine.encoder.identity, MicroBatcher(engine.encoder))
+        engines[engine.rules.settings.id] = replace(engine, encoder=encoder)
     database = Database.open(settings.database_url)
-    return Services(engines, database, SuggestionStore(database), KeyStore(database))
+    return Services(engines, database, SuggestionStore(database), KeyStore(database), encoders=tuple(encoders.values()))
 
 
 def run_server(settings: ServeSettings, with_key: bool, announce: Callable[[str, str | None], None]) -> None:
@@ -61,7 +69,7 @@ def run_server(settings: ServeSettings, with_key: bool, announce: Callable[[str,
     try:
         _Server(config, lambda: announce(address, key)).run()
     finally:
-        services.database.close()
+        services.close()
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -81,9 +89,15 @@ class _Server(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        allow_threads()
         await super().startup(sockets)
         if not self.should_exit:
             self._ready()
+
+
+def allow_threads() -> None:
+    """Let this event loop work on `THREADS` requests at a time; a thread is started only when it is needed."""
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
 
 
 def create_key(desk: Path, database_url: str, scopes: Sequence[str] | None, days: int) -> str:

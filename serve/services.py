@@ -1,12 +1,13 @@
 """What the routes work with, made once at start and passed in."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fastapi import Request
 
+from models.micro_batch import MicroBatcher
 from serve.security.keys import Caller, KeyStore
 from serve.storage.database import Database
 from serve.storage.suggestion_store import SuggestionStore
@@ -27,7 +28,7 @@ def random_id() -> str:
 
 @dataclass(frozen=True)
 class Services:
-    """Engines by desk, the stores, the clock and the source of ids."""
+    """Engines by desk, the stores, the clock, the source of ids, and the encoders that the engines share."""
 
     engines: Mapping[str, TriageEngine]
     database: Database
@@ -35,6 +36,7 @@ class Services:
     keys: KeyStore
     now: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = random_id
+    encoders: Sequence[MicroBatcher] = ()
 
     def suggest_and_store(self, caller: Caller, ticket: Ticket) -> Suggestion:
         """Make a suggestion, store it whole in one short transaction, and return what the caller may see of it."""
@@ -50,6 +52,12 @@ class Services:
         if store:
             self.suggestions.add(caller.desk, ticket, suggestion, now)
         return suggestion
+
+    def close(self) -> None:
+        """Stop the encoders and give the database back; to be called when no request is left."""
+        for encoder in self.encoders:
+            encoder.close()
+        self.database.close()
 
 
 def visible_to(caller: Caller, suggestion: Suggestion) -> Suggestion:

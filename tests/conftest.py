@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.onnx_encoder import OnnxEncoder
+from models.openvino_encoder import OpenVinoEncoder
 from triage.assembly import build_engine, encoder_for_build, generations_of
 from triage.build import BuildReport, build_generation
 from triage.desk_files import read_desk
@@ -55,8 +55,8 @@ def demo_engine(demo_var: Path) -> TriageEngine:
 
 
 @pytest.fixture(scope="session")
-def onnx_encoder(demo_var: Path) -> OnnxEncoder:
-    return OnnxEncoder(next((demo_var / "encoders").glob("onnx-fp32-53aa*")))
+def openvino_encoder(demo_var: Path) -> OpenVinoEncoder:
+    return OpenVinoEncoder(demo_var / "encoders" / "openvino-int8-53aa51172d14-demo")
 
 
 @pytest.fixture

@@ -3,13 +3,16 @@
 import importlib.metadata
 import logging
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 
 from models.encoder_folders import find_encoder_folder
+from models.errors import EncoderError
 from models.hashing_encoder import HashingEncoder
+from models.openvino_encoder import OpenVinoEncoder, find_export
 from models.protocols import TextEncoder
 from triage.desk_files import Desk, DeskRules, DeskSettings, hashes_of, read_rules
-from triage.engine import TriageEngine
+from triage.engine import MAX_ENCODED, TriageEngine
 from triage.errors import GenerationError
 from triage.generation_files import read_heads, read_past_replies, read_search
 from triage.generations import Generation, Generations
@@ -28,9 +31,36 @@ def generations_of(settings: DeskSettings, var: Path) -> Generations:
     return Generations(var / "generations" / settings.id)
 
 
-def encoder_for_build(desk: Desk, var: Path) -> TextEncoder:
-    """Return the encoder that a desk names, exporting it on first use (slow: needs torch)."""
-    return _encoder(desk.rules.settings.encoder, desk.folder, var, export=True)
+def encoder_for_build(desk: Desk, var: Path, notify: Callable[[str], None] = log.warning) -> TextEncoder:
+    """Return the encoder that a desk names, exporting it on first use (slow: needs torch).
+
+    notify: is told where the encoder does not export and torch has to run it, which is slower.
+    """
+    settings = desk.rules.settings
+    if settings.encoder == HASHING:
+        return HashingEncoder()
+    from models.encoder_export import ExportPlan, exported_folder
+    from models.sentence_encoder import SentenceEncoder
+
+    folder = find_encoder_folder(settings.encoder, desk.folder)
+    plan = ExportPlan(folder, settings.precision, settings.id, calibration_texts(desk))
+    try:
+        return OpenVinoEncoder(exported_folder(plan, encoders_in(var)))
+    except EncoderError as error:
+        notify(f"{error}; torch runs it instead, which starts later and takes longer")
+        return SentenceEncoder(folder)
+
+
+def calibration_texts(desk: Desk) -> list[str]:
+    """Return a desk's own texts, past tickets and articles in turns."""
+    tickets = (f"{row.ticket.subject or ''}\n{row.ticket.body or ''}"[:MAX_ENCODED] for row in desk.history)
+    articles = (document.text[:MAX_ENCODED] for document in desk.articles)
+    return [text for pair in zip_longest(tickets, articles) for text in pair if text]
+
+
+def encoders_in(var: Path) -> Path:
+    """Return where exported encoders lie."""
+    return var / "encoders"
 
 
 def build_engine(
@@ -56,12 +86,12 @@ def build_engine(
 def engine_of(generation: Generation, folder: Path, var: Path, detector: Detector = detect) -> TriageEngine:
     """Return the engine of one generation."""
     rules: DeskRules = read_rules(generation.folder)
-    encoder = _encoder(rules.settings.encoder, folder, var, export=False)
-    expected = generation.manifest["encoder"]
-    if (encoder.identity, encoder.dimension) != (expected["identity"], expected["dimension"]):
+    built_with = generation.manifest["encoder"]
+    encoder = open_encoder(built_with["identity"], rules.settings, folder, var)
+    if encoder.dimension != built_with["dimension"]:
         raise GenerationError(
-            f"{generation.folder} was built with the encoder {expected['identity']}, not {encoder.identity}; "
-            "build the desk again"
+            f"{generation.folder} holds vectors of {built_with['dimension']} numbers, the encoder {encoder.identity} "
+            f"gives {encoder.dimension}; build the desk again"
         )
     return TriageEngine(
         encoder=encoder,
@@ -96,15 +126,19 @@ def changed_files(folder: Path, generation: Generation) -> list[str]:
     return sorted(name for name in {*built, *now} if built.get(name) != now.get(name))
 
 
-def _encoder(name: str, base: Path, var: Path, export: bool) -> TextEncoder:
-    if name == HASHING:
-        return HashingEncoder()
-    from models.onnx_encoder import OnnxEncoder
+def open_encoder(identity: str, settings: DeskSettings, folder: Path, var: Path) -> TextEncoder:
+    """Return the encoder that a generation was built with. Raises `GenerationError` where it is not to be had."""
+    if identity.startswith("openvino-"):
+        return OpenVinoEncoder(find_export(encoders_in(var), identity))
+    encoder: TextEncoder
+    if settings.encoder == HASHING:
+        encoder = HashingEncoder()
+    else:
+        from models.sentence_encoder import SentenceEncoder
 
-    folder = find_encoder_folder(name, base)
-    cache = var / "encoders"
-    if not export:
-        return OnnxEncoder(cache / f"onnx-fp32-{folder.weights_sha256[:12]}")
-    from models.onnx_export import exported_folder
-
-    return OnnxEncoder(exported_folder(folder, cache))
+        encoder = SentenceEncoder(find_encoder_folder(settings.encoder, folder))
+    if encoder.identity != identity:
+        raise GenerationError(
+            f"the desk {settings.id!r} was built with the encoder {identity}, not {encoder.identity}; build it again"
+        )
+    return encoder

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -60,6 +60,7 @@ class DeskSettings(FileModel):
     name: str = Field(min_length=1)
     languages: tuple[str, ...] = Field(default=("en",), min_length=1)
     encoder: str = "all-MiniLM-L6-v2"
+    precision: Literal["int8", "fp32"] = "int8"
     timezone: str = "UTC"
     hours: dict[str, str] = {"mon-fri": "09:00-17:00"}
     holidays: tuple[date, ...] = ()

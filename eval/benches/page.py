@@ -15,6 +15,7 @@ from triage.toml_files import FileModel, read_toml
 PUBLISHED = Path(__file__).with_name("published.toml")
 #: What each bench is about, in the order of the page.
 TITLES = {
+    "encoder": "The encoder: speed, exactness, memory, start",
     "triage": "Fields: public data, beside other ways of doing it",
     "retrieval": "Search: public data, beside other ways of doing it",
     "spine": "The demo desk from end to end",

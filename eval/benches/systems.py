@@ -68,7 +68,7 @@ def measured(statistic: Statistic, rows: Array) -> Cell:
     return {"value": value, "low": low, "high": high}
 
 
-def lead_of(statistic: Statistic, ours: Array, theirs: Array) -> Cell:
+def lead_of(statistic: Statistic, ours: Array, theirs: Array) -> dict[str, float]:
     """Return how far the first rows are ahead of the second, over the same cases, with the interval."""
     cases = np.arange(len(ours))
     resamples = Resamples([str(case) for case in cases], SEED)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eval.cases import load_cases
-from models.onnx_encoder import OnnxEncoder
+from models.openvino_encoder import OpenVinoEncoder
 from triage.desk_files import Desk, read_desk
 
 RUN = 8
@@ -51,9 +51,9 @@ def test_two_articles_contradict_each_other_on_purpose(desk: Desk) -> None:
     assert "receiv" in by_id["kb-704"]
 
 
-def test_few_history_tickets_have_a_near_twin(desk: Desk, onnx_encoder: OnnxEncoder) -> None:
+def test_few_history_tickets_have_a_near_twin(desk: Desk, openvino_encoder: OpenVinoEncoder) -> None:
     texts = [f"{row.ticket.subject or ''}\n{row.ticket.body or ''}".strip() for row in desk.history]
-    vectors = onnx_encoder.encode(texts)
+    vectors = openvino_encoder.encode(texts)
     likeness = vectors @ vectors.T
     np.fill_diagonal(likeness, -1)
     assert float((likeness.max(axis=1) > 0.85).mean()) <= 0.05
