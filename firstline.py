@@ -57,25 +57,34 @@ def build(
         bool, typer.Option("--if-missing", help="Do nothing where a sound generation exists.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Shuffles the folds that thresholds are found on.")] = 20,
+    fine_tune: Annotated[
+        bool, typer.Option("--fine-tune", help="First adapt the encoder to the desk's own labels (minutes to hours).")
+    ] = False,
 ) -> None:
     """Train, calibrate and index a desk; publish a generation and say how good it is."""
     from datetime import UTC, datetime
 
-    from triage.assembly import encoder_for_build, generations_of, is_built
+    from triage.assembly import encoder_for_build, encoders_in, generations_of, is_built, remembering
     from triage.build import build_generation
+    from triage.build_report import print_report
     from triage.desk_files import read_desk
+    from triage.fit import FoldPlan
+    from triage.tune import tune_encoder
 
     if if_missing and is_built(desk, var):
         return
-    checked = read_desk(desk)
+    checked, now = read_desk(desk), datetime.now(UTC)
     with progress_bars() as progress:
+        tuned = tune_encoder(checked, encoders_in(var), progress) if fine_tune else None
         progress("load encoder", 0, 1)
-        encoder = encoder_for_build(checked, var)
+        encoder = encoder_for_build(checked, var, warn, tuned.folder if tuned else None)
         progress("load encoder", 1, 1)
+        encoder = remembering(encoder, var, now.date(), warn)
+        plan = FoldPlan(seed, tuned.judging if tuned else None)
         generations = generations_of(checked.rules.settings, var)
-        report = build_generation(checked, encoder, generations, datetime.now(UTC), progress, seed)
-    from triage.build_report import print_report
-
+        report = build_generation(checked, encoder, generations, now, progress, plan)
+    if tuned:
+        typer.echo(tuned.text)
     print_report(report)
 
 
@@ -105,6 +114,37 @@ def suggest(
         from triage.suggestion_text import suggestion_text
 
         typer.echo(suggestion_text(asked, suggestion))
+
+
+@app.command(epilog="Example: firstline bulk desks/demo tickets.jsonl suggestions.jsonl")
+def bulk(
+    desk: DeskFolder,
+    tickets: Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines, one ticket to a line.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines, one suggestion or error to a line.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in OUT.")] = False,
+    var: Var = Path("var"),
+) -> None:
+    """Write a suggestion for every ticket of a file.
+
+    The same command goes on with a run that was interrupted.
+    """
+    from datetime import UTC, datetime
+
+    from triage.assembly import build_engine
+    from triage.bulk import BulkJob, manifest_sha256, run_bulk, told_every
+    from triage.bulk_record import check_paths
+
+    check_paths(tickets, out)  # before what takes a second
+    try:
+        engine = build_engine(desk, var, on_refused=warn, on_stale=warn)
+        job = BulkJob(tickets, out, manifest_sha256(engine, var), overwrite)
+        with progress_bars() as bars:
+            progress = bars if sys.stderr.isatty() else told_every(30, warn)
+            summary = run_bulk(engine, job, datetime.now(UTC), progress)
+    except KeyboardInterrupt:
+        warn(f"interrupted; the same command (without --overwrite) goes on from where {out} stands")
+        raise typer.Exit(130) from None
+    warn(f"{out}: {summary.text}")
 
 
 @app.command(epilog="Example: firstline serve desks/demo --port 8080 --with-key")

@@ -1,6 +1,5 @@
 """Runs cases through the production engine and measures what came out: `evaluate` is the whole of it."""
 
-import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from retrieval.article_files import article_ids
 from triage.assembly import build_engine
 from triage.desk_files import read_history
 from triage.engine import TriageEngine
+from triage.fault_text import where_raised
 
 SEED = 20
 
@@ -120,12 +120,6 @@ def reply_similarity(engine: TriageEngine, outcome: Outcome) -> float | None:
     except Exception:  # the suggestion is what counts; a reply that cannot be encoded must not lose it
         return None
     return round(float(first @ second), 4)
-
-
-def where_raised(error: Exception) -> str:
-    """Name an exception and the line that raised it; its text may hold a customer's words."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 
 
 def known_articles(desk: Path, engine: TriageEngine) -> set[str]:

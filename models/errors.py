@@ -3,6 +3,7 @@
 ModelsError
 ├── WeightsError     a weight or tokenizer file is missing, or is not the file it should be
 ├── EncoderError     an encoder could not be exported, loaded, or gave vectors that cannot be trusted
+├── FineTuneError    an encoder could not be tuned: rows, settings, base folder, device or disk
 ├── EncoderFullError too many calls are waiting for an encoder
 └── ArtifactError    a saved array or card is missing, damaged or of an unknown format
 """
@@ -18,6 +19,10 @@ class WeightsError(ModelsError):
 
 class EncoderError(ModelsError):
     """An encoder could not be exported or loaded, or returned unusable vectors."""
+
+
+class FineTuneError(ModelsError):
+    """An encoder could not be tuned: rows, settings, base folder, device or disk do not allow it."""
 
 
 class EncoderFullError(ModelsError):

@@ -16,8 +16,6 @@ WORD = re.compile(r"\w+")
 #: Words (one and two) hash into the first half of the buckets, character n-grams (two to five) into the second.
 HALF = 1 << 17
 SHORTEST, LONGEST = 2, 5
-#: Weight of each half beside an embedding of norm 1; chosen by cross-validation on the demo desk's history.
-SCALE = 1.5
 
 
 def count_ngrams(texts: Sequence[str]) -> sparse.csr_matrix:
@@ -64,7 +62,9 @@ class NgramWeights:
         return cls(columns.astype(np.int64), idf.astype(np.float32))
 
     def transform(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Return features of shape (rows, features): (1 + log count) x idf, each half scaled to norm SCALE."""
+        """Return features of shape (rows, features): (1 + log count) x idf, each half of norm 1 or 0."""
+        if not len(self.columns):
+            return sparse.csr_matrix((counts.shape[0], 0), dtype=np.float32)
         places = np.searchsorted(self.columns, counts.indices)
         known = np.flatnonzero(self.columns[np.minimum(places, len(self.columns) - 1)] == counts.indices)
         rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))[known]
@@ -73,7 +73,7 @@ class NgramWeights:
         # Each half of each row is scaled to the same norm: group 2 x row for words, 2 x row + 1 for characters.
         groups = 2 * rows + (self.columns[columns] >= HALF)
         norms = np.sqrt(np.bincount(groups, weights=data * data, minlength=2 * counts.shape[0]))
-        scaled = (SCALE * data / norms[groups]).astype(np.float32)
+        scaled = (data / norms[groups]).astype(np.float32)
         return sparse.csr_matrix((scaled, (rows, columns)), shape=(counts.shape[0], len(self.columns)))
 
 

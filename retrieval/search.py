@@ -1,7 +1,7 @@
 """Dense and lexical candidates, fused into one ranking that says why."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
@@ -19,12 +19,14 @@ LEXICAL_HALF = 10.0
 
 @dataclass(frozen=True)
 class PassageSearch:
-    """Search over the passages of one generation. Immutable; safe from many threads."""
+    """Search over the passages of one generation. Immutable but for what it remembers; safe from many threads."""
 
     documents: Mapping[str, Document]
     passages: Sequence[Passage]
     dense: DenseIndex
     lexical: LexicalIndex
+    #: The words of passages that were found before, by row: reading them anew took a fifth of a ticket's time.
+    _words: dict[int, frozenset[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def find(
         self,
@@ -37,7 +39,8 @@ class PassageSearch:
 
         `allowed` is asked before ranking, so that a passage that may not be seen never takes a place.
         """
-        if not self.passages or not tokenize(query):
+        asked = tokenize(query)
+        if not self.passages or not asked:
             return []
         lexical = self.lexical.scores(query)
         rows = self._candidates(vector, lexical, allowed)
@@ -50,7 +53,7 @@ class PassageSearch:
         ]
         # Cosines of equal passages differ in the last bits: scores are rounded before the id breaks a tie.
         scored.sort(key=lambda entry: (-round(entry[0], 5), self.passages[entry[1]].id))
-        return [self._hit(query, *entry) for entry in scored[:limit]]
+        return [self._hit(asked, *entry) for entry in scored[:limit]]
 
     def _candidates(self, vector: FloatArray, lexical: FloatArray, allowed: Callable[[Document], bool]) -> list[int]:
         """Return the allowed rows among the best of each kind, looking further until there are enough."""
@@ -68,8 +71,16 @@ class PassageSearch:
     def _document(self, row: int) -> Document:
         return self.documents[self.passages[row].document_id]
 
-    def _hit(self, query: str, score: float, row: int, dense: float, lexical: float) -> Hit:
+    def _hit(self, asked: Sequence[str], score: float, row: int, dense: float, lexical: float) -> Hit:
         passage, document = self.passages[row], self._document(row)
-        words = set(tokenize(f"{document.title} {' '.join(passage.headings)} {passage.text}"))
-        terms = tuple(term for term in dict.fromkeys(tokenize(query)) if term in words)
+        words = self._words_of(row)
+        terms = tuple(term for term in dict.fromkeys(asked) if term in words)
         return Hit(passage, document, score, dense, lexical, terms)
+
+    def _words_of(self, row: int) -> frozenset[str]:
+        words = self._words.get(row)
+        if words is None:
+            passage = self.passages[row]
+            text = f"{self._document(row).title} {' '.join(passage.headings)} {passage.text}"
+            words = self._words[row] = frozenset(tokenize(text))
+        return words

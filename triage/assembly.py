@@ -3,10 +3,11 @@
 import importlib.metadata
 import logging
 from collections.abc import Callable
+from datetime import date
 from itertools import zip_longest
 from pathlib import Path
 
-from models.encoder_folders import find_encoder_folder
+from models.encoder_folders import EncoderFolder, find_encoder_folder
 from models.errors import EncoderError
 from models.hashing_encoder import HashingEncoder
 from models.openvino_encoder import OpenVinoEncoder, find_export
@@ -31,10 +32,13 @@ def generations_of(settings: DeskSettings, var: Path) -> Generations:
     return Generations(var / "generations" / settings.id)
 
 
-def encoder_for_build(desk: Desk, var: Path, notify: Callable[[str], None] = log.warning) -> TextEncoder:
+def encoder_for_build(
+    desk: Desk, var: Path, notify: Callable[[str], None] = log.warning, folder: EncoderFolder | None = None
+) -> TextEncoder:
     """Return the encoder that a desk names, exporting it on first use (slow: needs torch).
 
-    notify: is told where the encoder does not export and torch has to run it, which is slower.
+    notify: is told where the encoder does not export and torch has to run it, which is slower; folder: an encoder to
+    take instead, such as one that was tuned.
     """
     settings = desk.rules.settings
     if settings.encoder == HASHING:
@@ -42,13 +46,25 @@ def encoder_for_build(desk: Desk, var: Path, notify: Callable[[str], None] = log
     from models.encoder_export import ExportPlan, exported_folder
     from models.sentence_encoder import SentenceEncoder
 
-    folder = find_encoder_folder(settings.encoder, desk.folder)
+    folder = folder or find_encoder_folder(settings.encoder, desk.folder)
     plan = ExportPlan(folder, settings.precision, settings.id, calibration_texts(desk))
     try:
         return OpenVinoEncoder(exported_folder(plan, encoders_in(var)))
     except EncoderError as error:
         notify(f"{error}; torch runs it instead, which starts later and takes longer")
         return SentenceEncoder(folder)
+
+
+def remembering(
+    encoder: TextEncoder, var: Path, today: date, notify: Callable[[str], None] = log.warning
+) -> TextEncoder:
+    """Return the encoder with its vectors kept under `var`: a text that was encoded once is not encoded again."""
+    from models.embedding_cache import EmbeddingCache
+    from models.embedding_store import EmbeddingStore
+
+    if isinstance(encoder, HashingEncoder):  # faster than any disk
+        return encoder
+    return EmbeddingCache(encoder, EmbeddingStore(var / "embeddings", encoder, today, notify))
 
 
 def calibration_texts(desk: Desk) -> list[str]:

@@ -21,7 +21,7 @@ from triage.classify import FieldHead
 from triage.cleaning import read_text
 from triage.desk_files import RULE_FILES, Desk, HistoryRow, hashes_of
 from triage.engine import text_to_classify
-from triage.fit import SEED, FieldReport, LabelledTexts, fit_field
+from triage.fit import ALL_JUDGE, FieldReport, FoldPlan, LabelledTexts, fit_field
 from triage.generation_files import PastReplies, copy_rules, write_heads, write_past_replies, write_search
 from triage.generations import Generation, Generations
 
@@ -44,17 +44,17 @@ def build_generation(
     generations: Generations,
     now: datetime,
     progress: Progress = no_progress,
-    seed: int = SEED,
+    plan: FoldPlan = ALL_JUDGE,
 ) -> BuildReport:
     """Train, calibrate and index a desk, and publish the result as its current generation.
 
-    seed: shuffles the folds on which penalty, temperature and threshold are chosen.
+    plan: the folds of the history on which penalty, temperature and threshold are chosen.
     """
     search, left_out = build_search(desk.articles, encoder, progress)
     texts = [text_to_classify(read_text(row.ticket)) for row in desk.history]
     history_vectors = encoder.encode(texts, _named(progress, "encode past tickets"))
     with calm_fits():
-        heads, reports = build_heads(desk, encoder, texts, history_vectors, progress, seed)
+        heads, reports = build_heads(desk, encoder, texts, history_vectors, progress, plan)
     past = build_past_replies(desk.history, history_vectors)
 
     def write(folder: Path) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def build_generation(
             "desk": desk.rules.settings.id,
             "sources": hashes_of(desk.folder),
             "created_at": now.isoformat(),
-            "seed": seed,
+            "seed": plan.seed,
             "encoder": {"identity": encoder.identity, "dimension": encoder.dimension},
             "knowledge_revision": 0,
             "counts": {
@@ -102,7 +102,7 @@ def build_heads(
     texts: Sequence[str],
     vectors: FloatArray,
     progress: Progress = no_progress,
-    seed: int = SEED,
+    plan: FoldPlan = ALL_JUDGE,
 ) -> tuple[dict[str, FieldHead], list[FieldReport]]:
     """Fit a head per field of the taxonomy on history and label descriptions."""
     heads, reports = {}, []
@@ -116,7 +116,7 @@ def build_heads(
         told_texts = [text for _, text in told]
         described = LabelledTexts(encoder.encode(told_texts), count_ngrams(told_texts), tuple(name for name, _ in told))
         max_error = desk.rules.policy.max_error(field)
-        heads[field], report = fit_field(field, tuple(labels), history, described, max_error, seed)
+        heads[field], report = fit_field(field, tuple(labels), history, described, max_error, plan.among(rows))
         reports.append(report)
         progress("fit fields", number + 1, len(fields))
     return heads, reports

@@ -3,6 +3,7 @@
 TriageError
 ├── DeskFileError     a file of a desk folder is missing, unreadable or contradicts another; names file, line, remedy
 ├── TicketFileError   a ticket or case file given on the command line cannot be read
+├── BulkError         the files of a bulk run cannot be used, or belong to another run
 └── GenerationError   a generation is missing, damaged, or was built by other code or another encoder
 """
 
@@ -24,6 +25,13 @@ class DeskFileError(TriageError):
 
 class TicketFileError(TriageError):
     """A ticket file is missing, too large, or not a ticket."""
+
+
+class BulkError(TriageError):
+    """A bulk run cannot begin or go on with these files."""
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}; {remedy}")
 
 
 class GenerationError(TriageError):

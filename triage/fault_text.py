@@ -1,10 +1,13 @@
 """Says what a validation found, in words for whoever wrote the value."""
 
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+MAX_KEY = 80
 KINDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
 
 
@@ -14,7 +17,16 @@ def fault_text(fault: Mapping[str, Any]) -> str:
 
 
 def first_fault(error: ValidationError, whole: str) -> str:
-    """Return "key: what is wrong" of the first fault; `whole` names the value where no key is at fault."""
+    """Return "key: what is wrong" of the first fault; `whole` names the value where no key is at fault.
+
+    A key is cut: one that nobody knows may be a customer's words.
+    """
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    key = ".".join(str(part) for part in fault["loc"]) or whole
+    key = ".".join(str(part)[:MAX_KEY] for part in fault["loc"]) or whole
     return f"{key}: {fault_text(fault)}"
+
+
+def where_raised(error: Exception) -> str:
+    """Name an exception and the line that raised it; its text may hold a customer's words."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -1,5 +1,6 @@
 """Fits, calibrates and judges one field's head on rows that it has not seen."""
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +12,56 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.calibration import expected_calibration_error, fit_temperature
-from models.linear_head import MAX_ROTATED, FloatMatrix, fit_head, softmax
+from models.linear_head import MAX_GRAM, CentredRows, FloatMatrix, HeadFit, LinearHead, softmax
 from models.protocols import FloatArray
 from models.text_features import NgramWeights, join_features
 from triage.classify import FieldHead
 from triage.risk import RiskThreshold, find_threshold, proportion_interval
 
 FOLDS = 5
-#: Inverse L2 penalties that cross-validation chooses from.
-STRENGTHS = (3.0, 10.0, 30.0, 100.0)
+#: Weights of each half of the n-grams beside an embedding of norm 1: cross-validation chooses, beginning in the middle.
+SCALES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+FIRST_SCALE = SCALES.index(0.75)
+#: Inverse L2 penalties that it chooses from. Stronger ones than the first gain next to nothing on the noisiest labels,
+#: and a label that has only its description would never be guessed.
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
+#: With less history than this the choice would be chance: scale and strength are then those without history.
+FEW_ROWS = 30
+#: As many folds as hold this many rows choose scale and strength; more tell hardly more and take longer.
+ENOUGH_ROWS = 1_000
+#: The search compares held-out losses, which need less precise fits than the head that is kept.
+ROUGH = 1e-4
 SEED = 20
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """How the history is split for judging.
+
+    seed: shuffles the folds; judging: the rows that may judge, None for all. The others are only learnt from: an
+    encoder that was tuned on a row knows its label.
+    """
+
+    seed: int = SEED
+    judging: frozenset[int] | None = None
+
+    def among(self, rows: Sequence[int]) -> "FoldPlan":
+        """Return the plan for some of the rows, numbered anew."""
+        if self.judging is None:
+            return self
+        return FoldPlan(self.seed, frozenset(place for place, row in enumerate(rows) if row in self.judging))
+
+    def folds(self, targets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a fold number per row, -1 for a row that does not judge."""
+        if self.judging is None:
+            return stratified_folds(targets, self.seed)
+        rows = np.array(sorted(self.judging), dtype=np.int64)
+        folds = np.full(len(targets), -1, dtype=np.int64)
+        folds[rows] = stratified_folds(targets[rows], self.seed)
+        return folds
+
+
+ALL_JUDGE = FoldPlan()
 
 
 @dataclass(frozen=True)
@@ -45,23 +86,54 @@ class LabelledTexts:
 
 
 @dataclass(frozen=True)
+class Penalty:
+    """How a head is held back: the weight of the n-grams beside the embedding, and the inverse L2 penalty of both."""
+
+    scale: float
+    strength: float
+
+
+#: Where there is too little to choose by: few short texts want light n-grams.
+WITHOUT_HISTORY = Penalty(scale=0.5, strength=10.0)
+
+
+@dataclass(frozen=True)
 class FieldReport:
     """How well a field's head did on held-out folds; None where there was no history to hold out."""
 
     field: str
     n: int
     labels: int
+    scale: float
     strength: float
-    temperature: float
-    accuracy: float | None
-    accuracy_low: float | None
-    accuracy_high: float | None
-    ece: float | None
     risk: RiskThreshold
+    temperature: float = 1.0
+    accuracy: float | None = None
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    ece: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
+
+
+class Fold:
+    """Rows that a head is fitted on, and rows of the history that it must not see."""
+
+    def __init__(self, labels: Sequence[str], seen: LabelledTexts, unseen: LabelledTexts) -> None:
+        weights = NgramWeights.fit(seen.counts)
+        self._labels, self._targets = labels, seen.labels
+        self._rows = CentredRows(seen.vectors, weights.transform(seen.counts))
+        self._unseen = unseen.features(weights)
+
+    def begin(self, scale: float) -> HeadFit:
+        """Return fits at one scale of the n-grams."""
+        return HeadFit(self._rows, self._targets, self._labels, scale)
+
+    def logits(self, head: LinearHead) -> FloatMatrix:
+        """Return the logits of the unseen rows, shape (rows, labels)."""
+        return head.logits(self._unseen)
 
 
 def fit_field(
@@ -70,34 +142,45 @@ def fit_field(
     history: LabelledTexts,
     descriptions: LabelledTexts,
     max_error: float,
-    seed: int = SEED,
+    plan: FoldPlan = ALL_JUDGE,
 ) -> tuple[FieldHead, FieldReport]:
     """Fit a head on history and label descriptions; calibrate it and find its threshold on held-out history.
 
-    The penalty with the lowest held-out log loss is taken; temperature and threshold come from the logits of five
-    folds, each from a head that did not see the fold. Without history the head knows the descriptions alone and
-    decides nothing. All three choices share the folds, which flatters them a little: the report is no test.
+    Scale and strength with the lowest held-out log loss are taken; temperature and threshold come from the logits of
+    five folds, each from a head that did not see the fold. Without history the head knows the descriptions alone and
+    decides nothing. All choices share the folds, which flatters them a little: the report is no test.
     """
-    rows = history + descriptions
-    weights = NgramWeights.fit(rows.counts)
-    n = len(history.labels)
+    targets = np.array([list(labels).index(label) for label in history.labels], dtype=np.int64)
+    folds = plan.folds(targets)
+    n = int((folds >= 0).sum())
     if n < FOLDS:
-        head = fit_head(rows.features(weights), rows.labels, labels, STRENGTHS[0])
+        head, weights = _fit_all(labels, history + descriptions, WITHOUT_HISTORY)
         risk = find_threshold(np.zeros(0), np.zeros(0, dtype=bool), max_error)
-        report = FieldReport(field, n, len(labels), STRENGTHS[0], 1.0, None, None, None, None, risk)
+        penalty = WITHOUT_HISTORY
+        report = FieldReport(field, n, len(labels), penalty.scale, penalty.strength, risk)
         return FieldHead(head, weights, None), report
-    targets = np.array([list(labels).index(label) for label in history.labels])
-    held_out = held_out_logits(labels, history, descriptions, targets, seed)
-    strength = min(held_out, key=lambda candidate: _calibrated_loss(held_out[candidate], targets))
-    temperature = fit_temperature(held_out[strength], targets)
-    chances = softmax(held_out[strength] / temperature)
+    penalty, held_out = held_out_logits(labels, history, descriptions, targets, folds)
+    targets = targets[folds >= 0]
+    temperature = fit_temperature(held_out, targets)
+    chances = softmax(held_out / temperature)
     confidence, correct = chances.max(axis=1), chances.argmax(axis=1) == targets
     risk = find_threshold(confidence, correct, max_error)
     low, high = proportion_interval(int(correct.sum()), n)
-    head = replace(fit_head(rows.features(weights), rows.labels, labels, strength), temperature=temperature)
-    ece = expected_calibration_error(confidence, correct)
-    report = FieldReport(field, n, len(labels), strength, temperature, float(correct.mean()), low, high, ece, risk)
-    return FieldHead(head, weights, risk.threshold), report
+    head, weights = _fit_all(labels, history + descriptions, penalty)
+    report = FieldReport(
+        field,
+        n,
+        len(labels),
+        penalty.scale,
+        penalty.strength,
+        risk,
+        temperature=temperature,
+        accuracy=float(correct.mean()),
+        accuracy_low=low,
+        accuracy_high=high,
+        ece=expected_calibration_error(confidence, correct),
+    )
+    return FieldHead(replace(head, temperature=temperature), weights, risk.threshold), report
 
 
 def held_out_logits(
@@ -105,38 +188,64 @@ def held_out_logits(
     history: LabelledTexts,
     descriptions: LabelledTexts,
     targets: NDArray[np.int64],
-    seed: int = SEED,
-) -> dict[float, FloatMatrix]:
-    """Return by strength the logits of every history row, shape (rows, labels), from heads that did not see it.
+    folds: NDArray[np.int64],
+) -> tuple[Penalty, FloatMatrix]:
+    """Choose a penalty, and return it with the logits of every row that has a fold, from a head that did not see it.
 
-    Past `MAX_ROTATED` rows, where fitting takes long, the first fold alone picks the strength, only that one is
-    returned, and folds are fitted side by side: the SVM runs on one core and without the interpreter's lock.
+    targets: label positions of the history, shape (rows,); folds: the fold of each row, -1 for rows that are only
+    learnt from. The logits have shape (rows that have a fold, labels). Past `MAX_GRAM` rows
+    fits run side by side: products do not hold the interpreter's lock.
     """
-    folds = stratified_folds(targets, seed)
-    many = len(history.labels) + len(descriptions.labels) > MAX_ROTATED
 
-    def fit_fold(fold: int, strengths: Sequence[float]) -> list[FloatMatrix]:
-        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        train = history.take(inside) + descriptions
-        weights = NgramWeights.fit(train.counts)
-        seen, unseen = train.features(weights), history.take(outside).features(weights)
-        return [fit_head(seen, train.labels, labels, strength, many).logits(unseen) for strength in strengths]
+    def fold(number: int) -> Fold:
+        inside, outside = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
+        return Fold(labels, history.take(inside) + descriptions, history.take(outside))
 
-    strengths: Sequence[float] = STRENGTHS
-    if not many:
-        by_fold = [fit_fold(fold, strengths) for fold in range(FOLDS)]
-    else:
-        with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
-            first = targets[folds == 0]
-            trials = threads.map(lambda strength: fit_fold(0, [strength])[0], STRENGTHS)
-            losses = [_calibrated_loss(trial, first) for trial in trials]
-            strengths = [STRENGTHS[int(np.argmin(losses))]]
-            by_fold = list(threads.map(lambda fold: fit_fold(fold, strengths), range(FOLDS)))
-    logits = {strength: np.zeros((len(targets), len(labels))) for strength in strengths}
-    for fold, found in enumerate(by_fold):
-        for strength, part in zip(strengths, found, strict=True):
-            logits[strength][folds == fold] = part
-    return logits
+    judging = np.flatnonzero(folds >= 0)
+    choosing = 0 if len(judging) < FEW_ROWS else min(FOLDS, math.ceil(ENOUGH_ROWS * FOLDS / len(judging)))
+    workers = 1 if len(targets) <= MAX_GRAM else len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(workers) as threads:
+        ready = [fold(number) for number in range(choosing)]
+        told = np.concatenate([targets[folds == number] for number in range(choosing)]) if choosing else targets[:0]
+        penalty = choose_penalty(ready, told, threads) if ready else WITHOUT_HISTORY
+
+        def judge(number: int) -> FloatMatrix:
+            part = ready[number] if number < choosing else fold(number)
+            return part.logits(part.begin(penalty.scale).at(penalty.strength))
+
+        logits = np.zeros((len(targets), len(labels)))
+        for number, found in enumerate(threads.map(judge, range(FOLDS))):
+            logits[folds == number] = found
+    return penalty, logits[judging]
+
+
+def choose_penalty(folds: Sequence[Fold], targets: NDArray[np.int64], threads: ThreadPoolExecutor) -> Penalty:
+    """Return the penalty whose heads have the lowest log loss on the folds' unseen rows, once calibrated.
+
+    targets: label positions of the unseen rows, fold after fold. Neighbours of the best scale are tried until none
+    is better; at each scale strengths from strong to weak, until one is no better than the last.
+    """
+
+    def best_at(place: int) -> tuple[float, float]:
+        fits = [fold.begin(SCALES[place]) for fold in folds]
+        best = np.inf, STRENGTHS[0]
+        for strength in STRENGTHS:
+            parts = [fold.logits(fit.at(strength, ROUGH)) for fold, fit in zip(folds, fits, strict=True)]
+            loss = _calibrated_loss(np.vstack(parts), targets)
+            if loss >= best[0]:
+                break
+            best = loss, strength
+        return best
+
+    tried: dict[int, tuple[float, float]] = {}
+    best = FIRST_SCALE
+    while True:
+        near = [place for place in (best, best - 1, best + 1) if 0 <= place < len(SCALES) and place not in tried]
+        tried |= zip(near, threads.map(best_at, near), strict=True)
+        ahead = min(tried, key=lambda place: tried[place][0])
+        if ahead == best:
+            return Penalty(SCALES[best], tried[best][1])
+        best = ahead
 
 
 def stratified_folds(targets: NDArray[np.int64], seed: int = SEED) -> NDArray[np.int64]:
@@ -146,6 +255,12 @@ def stratified_folds(targets: NDArray[np.int64], seed: int = SEED) -> NDArray[np
     folds = np.zeros(len(targets), dtype=np.int64)
     folds[by_class] = np.arange(len(targets)) % FOLDS
     return folds
+
+
+def _fit_all(labels: Sequence[str], rows: LabelledTexts, penalty: Penalty) -> tuple[LinearHead, NgramWeights]:
+    weights = NgramWeights.fit(rows.counts)
+    centred = CentredRows(rows.vectors, weights.transform(rows.counts))
+    return HeadFit(centred, rows.labels, labels, penalty.scale).at(penalty.strength), weights
 
 
 def _calibrated_loss(logits: FloatMatrix, targets: NDArray[np.int64]) -> float:

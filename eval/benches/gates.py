@@ -28,7 +28,7 @@ from triage.assembly import build_engine, encoder_for_build, generations_of
 from triage.build import build_generation
 from triage.desk_files import read_desk
 from triage.drafting.handoff import HANDOFF_RULES
-from triage.fit import SEED
+from triage.fit import SEED, FoldPlan
 from triage.risk import proportion_interval
 
 # The lexical index tells its every step.
@@ -58,7 +58,7 @@ class Workshop:
         change(folder)
         desk = read_desk(folder)
         settings = desk.rules.settings
-        build_generation(desk, self._encoder, generations_of(settings, var), datetime.now(UTC), seed=seed)
+        build_generation(desk, self._encoder, generations_of(settings, var), datetime.now(UTC), plan=FoldPlan(seed))
         (var / "encoders").symlink_to((self._var / "encoders").resolve())
         engine = replace(build_engine(folder, var), encoder=self._encoder)
         return evaluate(folder, home / "run", engine=engine)

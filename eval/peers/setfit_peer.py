@@ -52,7 +52,7 @@ class SetFit:
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Train; raise `BenchError` for more examples than the library can pair."""
-        from datasets import Dataset  # type: ignore[import-not-found]
+        from datasets import Dataset
         from setfit import Trainer, TrainingArguments
 
         if len(examples) > MAX_EXAMPLES:

@@ -1,13 +1,30 @@
+"""How a field is fitted: folds, the choice of scale and strength, and what is reported."""
+
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from models.hashing_encoder import HashingEncoder
-from models.linear_head import MAX_ROTATED, calm_fits, fit_head
+from models.linear_head import MAX_GRAM, CentredRows, HeadFit, calm_fits
 from models.text_features import NgramWeights, count_ngrams
-from triage.fit import FOLDS, STRENGTHS, LabelledTexts, fit_field, held_out_logits, stratified_folds
+from triage.fit import (
+    FEW_ROWS,
+    FOLDS,
+    SCALES,
+    STRENGTHS,
+    WITHOUT_HISTORY,
+    FoldPlan,
+    LabelledTexts,
+    choose_penalty,
+    fit_field,
+    held_out_logits,
+    stratified_folds,
+)
 
 LABELS = ("till", "vat", "stock")
 DESCRIPTIONS = (("the till", "till"), ("the VAT return", "vat"), ("stock counts", "stock"))
+NONE = np.zeros(0, dtype=np.int64)
 WORDS = {
     "till": ("till", "drawer", "card reader", "receipt printer"),
     "vat": ("VAT", "tax return", "HMRC", "reverse charge"),
@@ -45,37 +62,96 @@ def test_folds_are_the_same_each_time_and_differ_by_seed() -> None:
 
 
 def test_no_row_is_judged_by_a_head_that_saw_it() -> None:
-    past, descriptions = history(3), labelled(DESCRIPTIONS)
+    past, descriptions = history(10), labelled(DESCRIPTIONS)
     targets = np.array([LABELS.index(label) for label in past.labels])
-    held_out = held_out_logits(LABELS, past, descriptions, targets)
+    penalty, logits = held_out_logits(LABELS, past, descriptions, targets, stratified_folds(targets))
     folds = stratified_folds(targets)
-    swapped = tuple(
-        LABELS[(target + 1) % 3] if fold == 0 else LABELS[target] for target, fold in zip(targets, folds, strict=True)
-    )
-    relabelled = LabelledTexts(past.vectors, past.counts, swapped)
-    for strength, logits in held_out_logits(LABELS, relabelled, descriptions, targets).items():
-        assert logits[folds == 0] == pytest.approx(held_out[strength][folds == 0])
+    for number in range(FOLDS):
+        inside, outside = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
+        train = past.take(inside) + descriptions
+        weights = NgramWeights.fit(train.counts)
+        rows = CentredRows(train.vectors, weights.transform(train.counts))
+        head = HeadFit(rows, train.labels, LABELS, penalty.scale).at(penalty.strength)
+        assert logits[outside] == pytest.approx(head.logits(past.take(outside).features(weights)), abs=1e-3)
 
 
-def test_many_rows_are_judged_at_one_strength() -> None:
+def test_many_rows_are_judged_side_by_side_as_few_are() -> None:
     few = history(4)
-    past = few.take(np.tile(np.arange(len(few.labels)), MAX_ROTATED // len(few.labels) + 1))
-    descriptions = labelled(DESCRIPTIONS)
+    past = few.take(np.tile(np.arange(len(few.labels)), MAX_GRAM // len(few.labels) + 1))
     targets = np.array([LABELS.index(label) for label in past.labels])
     with calm_fits():
-        [(strength, logits)] = held_out_logits(LABELS, past, descriptions, targets).items()
-    assert strength in STRENGTHS
+        penalty, logits = held_out_logits(LABELS, past, labelled(DESCRIPTIONS), targets, stratified_folds(targets))
+    assert penalty.scale in SCALES
+    assert penalty.strength in STRENGTHS
     assert logits.shape == (len(targets), 3)
     assert (logits.argmax(axis=1) == targets).mean() > 0.99
-    # A fold has fewer rows than the limit, and is fitted as the whole will be.
-    folds = stratified_folds(targets)
-    inside, outside = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
-    train = past.take(inside) + descriptions
-    assert len(train.labels) < MAX_ROTATED
-    weights = NgramWeights.fit(train.counts)
-    with calm_fits():
-        head = fit_head(train.features(weights), train.labels, LABELS, strength, many=True)
-    assert logits[outside] == pytest.approx(head.logits(past.take(outside).features(weights)))
+
+
+class KnownFold:
+    """A fold on which chances get worse with the distance of a penalty from the best one."""
+
+    def __init__(self, scale: float, strength: float, rows: int) -> None:
+        self.best, self.rows = (SCALES.index(scale), STRENGTHS.index(strength)), rows
+        self.begun: list[float] = []
+
+    def begin(self, scale: float) -> "KnownFits":
+        self.begun.append(scale)
+        return KnownFits(scale)
+
+    def logits(self, tried: tuple[float, float]) -> np.ndarray:
+        away = abs(SCALES.index(tried[0]) - self.best[0]) + abs(STRENGTHS.index(tried[1]) - self.best[1])
+        wrong = (np.arange(self.rows) < away + 1).astype(np.int64)
+        return 3.0 * np.eye(2)[wrong]
+
+
+class KnownFits:
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def at(self, strength: float, tolerance: float) -> tuple[float, float]:
+        return self.scale, strength
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_the_search_ends_at_the_best_penalty(scale: float, strength: float) -> None:
+    folds = [KnownFold(scale, strength, 40), KnownFold(scale, strength, 30)]
+    with ThreadPoolExecutor(1) as threads:
+        found = choose_penalty(folds, np.zeros(70, dtype=np.int64), threads)  # type: ignore[arg-type]
+    assert (found.scale, found.strength) == (scale, strength)
+    assert len(folds[0].begun) == len(set(folds[0].begun))
+
+
+def noisy(places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Unit vectors near one of three axes."""
+    vectors = np.eye(8)[places] + 0.45 * rng.normal(size=(len(places), 8))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def texts_of(places: np.ndarray, rng: np.random.Generator, spread: int) -> list[str]:
+    """Words of which the first goes by the place, each place having one of `spread`, and the others mean nothing."""
+    return [f"{LABELS[place]} {' '.join(f'w{word}' for word in rng.integers(0, spread, 6))}" for place in places]
+
+
+def test_ngrams_weigh_more_where_they_tell_more_than_the_vectors() -> None:
+    rng = np.random.default_rng(4)
+    codes, lots = np.arange(90) % 3, rng.integers(0, 3, 90)
+    labels = tuple(LABELS[code] for code in codes)
+    told_by_words = LabelledTexts(noisy(lots, rng), count_ngrams(texts_of(codes, rng, 40)), labels)
+    told_by_vectors = LabelledTexts(noisy(codes, rng), count_ngrams(texts_of(lots, rng, 40)), labels)
+    by_words, _ = held_out_logits(LABELS, told_by_words, told_by_words.take(NONE), codes, stratified_folds(codes))
+    by_vectors, _ = held_out_logits(LABELS, told_by_vectors, told_by_vectors.take(NONE), codes, stratified_folds(codes))
+    assert by_vectors.scale == SCALES[0]
+    assert by_words.scale >= 1.5
+
+
+def test_too_little_history_chooses_nothing() -> None:
+    few, enough = history(FEW_ROWS // 3 - 1), history(FEW_ROWS // 3)
+    _, told = fit_field("category", LABELS, few, labelled(DESCRIPTIONS), 0.1)
+    assert (told.scale, told.strength) == (WITHOUT_HISTORY.scale, WITHOUT_HISTORY.strength)
+    assert told.accuracy is not None
+    _, chosen = fit_field("category", LABELS, enough, labelled(DESCRIPTIONS), 0.1)
+    assert (chosen.scale, chosen.strength) != (told.scale, told.strength)
 
 
 def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
@@ -83,6 +159,7 @@ def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
     assert head.threshold is None
     assert (report.n, report.labels, report.accuracy, report.ece, report.temperature) == (0, 3, None, None, 1.0)
     assert (report.risk.threshold, report.risk.n, report.risk.reachable) == (None, 0, 1.0)
+    assert (report.scale, report.strength) == (WITHOUT_HISTORY.scale, WITHOUT_HISTORY.strength)
     chances = head.head.probabilities(labelled(DESCRIPTIONS).features(head.ngrams))
     assert chances.argmax(axis=1).tolist() == [0, 1, 2]
 
@@ -90,12 +167,25 @@ def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
 def test_a_separable_toy_set_is_learned() -> None:
     head, report = fit_field("category", LABELS, history(12), labelled(DESCRIPTIONS), 0.1)
     assert (report.n, report.accuracy) == (36, 1.0)
+    assert report.scale in SCALES
+    assert report.strength in STRENGTHS
     assert report.accuracy_low is not None
     assert report.accuracy_low > 0.9
     assert head.threshold == report.risk.threshold
     assert report.risk.coverage == 1.0
     unseen = labelled((("card reader is dead", "till"), ("HMRC letter", "vat"), ("barcode missing", "stock")))
     assert head.head.probabilities(unseen.features(head.ngrams)).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_the_head_is_fitted_on_all_rows_as_the_report_says() -> None:
+    past, descriptions = history(12), labelled(DESCRIPTIONS)
+    field_head, report = fit_field("category", LABELS, past, descriptions, 0.1)
+    rows = past + descriptions
+    centred = CentredRows(rows.vectors, field_head.ngrams.transform(rows.counts))
+    head = HeadFit(centred, rows.labels, LABELS, report.scale).at(report.strength)
+    assert field_head.head.weights == pytest.approx(head.weights, abs=1e-3)
+    assert field_head.head.bias == pytest.approx(head.bias, abs=1e-3)
+    assert field_head.head.temperature == report.temperature != 1.0
 
 
 def test_labels_given_by_lot_decide_nothing() -> None:
@@ -129,3 +219,27 @@ def test_a_label_without_history_and_description_is_never_the_best_guess() -> No
 def test_the_report_is_plain_values() -> None:
     _, report = fit_field("category", LABELS, history(0), labelled(DESCRIPTIONS), 0.1)
     assert report.as_json()["risk"] == {"threshold": None, "max_error": 0.1, "coverage": 0.0, "n": 0, "reachable": 1.0}
+
+
+def test_only_rows_that_may_judge_are_counted_and_choose() -> None:
+    past, descriptions = history(10), labelled(DESCRIPTIONS)
+    judging = frozenset(range(0, len(past.labels), 2))
+    _, report = fit_field("category", LABELS, past, descriptions, 0.2, FoldPlan(judging=judging))
+    assert report.n == len(judging)
+    targets = np.array([LABELS.index(label) for label in past.labels])
+    folds = FoldPlan(judging=judging).folds(targets)
+    assert {row for row, fold in enumerate(folds) if fold >= 0} == judging
+    _, logits = held_out_logits(LABELS, past, descriptions, targets, folds)
+    assert logits.shape == (len(judging), len(LABELS))
+
+
+def test_without_a_row_that_may_judge_nothing_is_decided() -> None:
+    head, report = fit_field(
+        "category", LABELS, history(10), labelled(DESCRIPTIONS), 0.2, FoldPlan(judging=frozenset())
+    )
+    assert (report.n, report.accuracy, head.threshold) == (0, None, None)
+
+
+def test_a_plan_is_numbered_anew_for_some_of_the_rows() -> None:
+    assert FoldPlan(judging=frozenset({1, 4})).among([0, 1, 3, 4]).judging == {1, 3}
+    assert FoldPlan(7).among([0, 1]) == FoldPlan(7)

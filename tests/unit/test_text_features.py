@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.text_features import HALF, SCALE, NgramWeights, count_ngrams, join_features
+from models.text_features import HALF, NgramWeights, count_ngrams, join_features
 
 TEXTS = ("The till shows error BR-77120", "The bank feed is late", "The VAT return was refused")
 
@@ -67,19 +67,19 @@ def test_a_feature_is_one_plus_log_count_times_idf() -> None:
     assert row[position[bucket("a")]] / row[position[bucket("b")]] == pytest.approx(1 + np.log(3), rel=1e-5)
 
 
-def test_each_half_has_the_norm_scale(weights: NgramWeights) -> None:
+def test_each_half_has_norm_1(weights: NgramWeights) -> None:
     features = weights.transform(count_ngrams([*TEXTS, "till"]))
     assert features.shape == (4, len(weights.columns))
     assert features.dtype == np.float32
-    np.testing.assert_allclose(half_norms(weights, features), SCALE, atol=1e-5)
+    np.testing.assert_allclose(half_norms(weights, features), 1.0, atol=1e-5)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(max_size=40) | st.sampled_from(TEXTS), max_size=4))
-def test_the_norm_of_a_half_is_scale_or_zero(texts: list[str]) -> None:
+def test_the_norm_of_a_half_is_1_or_0(texts: list[str]) -> None:
     weights = NgramWeights.fit(count_ngrams(TEXTS))
     norms = half_norms(weights, weights.transform(count_ngrams(texts)))
-    assert (np.isclose(norms, SCALE, atol=1e-4) | (norms == 0)).all()
+    assert (np.isclose(norms, 1.0, atol=1e-4) | (norms == 0)).all()
 
 
 def test_a_text_of_unseen_words_gives_zeros(weights: NgramWeights) -> None:
@@ -100,6 +100,12 @@ def test_a_text_without_words_gives_zeros(weights: NgramWeights, text: str) -> N
 def test_no_texts_give_no_rows(weights: NgramWeights) -> None:
     assert count_ngrams([]).shape == (0, 2 * HALF)
     assert weights.transform(count_ngrams([])).shape == (0, len(weights.columns))
+
+
+def test_weights_of_texts_without_words_give_no_features() -> None:
+    wordless = NgramWeights.fit(count_ngrams(["🙂", "!?"]))
+    assert len(wordless.columns) == len(wordless.idf) == 0
+    assert wordless.transform(count_ngrams([*TEXTS, ""])).shape == (4, 0)
 
 
 def test_the_same_texts_give_the_same_features_alone_and_together(weights: NgramWeights) -> None:
