@@ -11,6 +11,8 @@ from typing import Any
 
 #: Marks a file as one of ours ("FLEC"), and the layout of its tables.
 APPLICATION_ID, SCHEMA = 0x464C4543, 1
+#: What using a file may raise. sqlite3 itself cannot decode a message that quotes a damaged name.
+FILE_ERRORS = (sqlite3.Error, OSError, UnicodeDecodeError)
 PRIVATE = 0o600
 #: Five vectors of 384 dimensions fill 96 percent of it, two of 768 three quarters.
 PAGE_BYTES = 8192
@@ -38,7 +40,7 @@ def journal_of(path: Path) -> Path:
 def opened(path: Path, patience: float) -> Iterator[sqlite3.Connection]:
     """Open a file of ours, making it where there is none. Waits `patience` seconds for another process.
 
-    Raises `OSError` and `sqlite3.Error`; `is_damage` tells which of them mean that the file is wrong.
+    Raises what `FILE_ERRORS` names, as does all that is done with it; `is_damage` tells if the file is wrong.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
@@ -58,7 +60,7 @@ def is_damage(error: Exception) -> bool:
     """Tell a file that is wrong, or has other tables than ours, from one that cannot be used now."""
     if isinstance(error, sqlite3.OperationalError):
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-    return isinstance(error, sqlite3.Error)
+    return isinstance(error, sqlite3.Error | UnicodeDecodeError)
 
 
 def count_rows(connection: sqlite3.Connection) -> int:

@@ -11,6 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from models.embedding_file import (
+    FILE_ERRORS,
     count_rows,
     delete_rows,
     drop_rows,
@@ -105,7 +106,7 @@ class EmbeddingStore:
             try:
                 with opened(self.path, self._patience) as connection:
                     return work(connection)
-            except (sqlite3.Error, OSError) as error:
+            except FILE_ERRORS as error:
                 if not (first and is_damage(error) and self._set_aside(seen)):
                     self._give_up(error, writing)
         return otherwise
@@ -147,7 +148,7 @@ def forget_hashes(folder: Path, hashes: Sequence[bytes], patience: float = PATIE
             _forget_in(path, hashes, patience)
         for path in folder.glob("*.damaged"):
             path.unlink(missing_ok=True)
-    except (sqlite3.Error, OSError) as error:
+    except FILE_ERRORS as error:
         raise ArtifactError(f"{folder}: texts could not be forgotten ({error}); delete the folder") from error
 
 
@@ -155,7 +156,7 @@ def _forget_in(path: Path, hashes: Sequence[bytes], patience: float) -> None:
     try:
         with opened(path, patience) as connection:
             delete_rows(connection, hashes)
-    except sqlite3.Error as error:
+    except FILE_ERRORS as error:
         if not is_damage(error):
             raise
         path.unlink(missing_ok=True)

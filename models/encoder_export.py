@@ -53,13 +53,13 @@ class ExportPlan:
     def name(self) -> str:
         """The export's folder: fp32 is the same for every desk."""
         whose = f"-{self.desk}" if self.precision == "int8" else ""
-        return f"openvino-{self.precision}-{self.folder.weights_sha256[:12]}{whose}"
+        return f"openvino-{self.precision}-{self.folder.mark}{whose}"
 
 
 def exported_folder(plan: ExportPlan, cache: Path) -> Path:
     """Return the cached export, exporting first where there is none.
 
-    A desk's int8 export is kept while its weights are the same: calibrating again for every changed article would
+    A desk's int8 export is kept while its encoder is the same: calibrating again for every changed article would
     change every vector. Raises `EncoderError`.
     """
     target = cache / plan.name
@@ -96,7 +96,7 @@ def _export(plan: ExportPlan, made: Path) -> None:
         "format": FORMAT,
         "name": plan.folder.name,
         "precision": plan.precision,
-        "identity": f"openvino-{plan.precision}:{plan.folder.weights_sha256[:12]}{mark}",
+        "identity": f"openvino-{plan.precision}:{plan.folder.mark}{mark}",
         "weights_sha256": plan.folder.weights_sha256,
         "dimension": reference.dimension,
         "max_tokens": reference.window.max_tokens,

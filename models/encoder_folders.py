@@ -1,5 +1,6 @@
 """Finds an encoder's weights and refuses those that are not what they should be. Needs no torch."""
 
+import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,24 @@ from models.errors import WeightsError
 #: The name by which a desk asks for the default encoder.
 PACKAGED = "all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+#: Says how an encoder was tuned, and nothing that changes a vector.
+TUNING_CARD = "firstline.json"
 
 
 @dataclass(frozen=True)
 class EncoderFolder:
-    """A sentence-transformers folder on this disk, with the hash of its weights."""
+    """A sentence-transformers folder on this disk, with the hashes of its weights and of all its JSON files: tokenizer,
+    pooling and window make other vectors of equal weights."""
 
     name: str
     path: Path
     weights_sha256: str
+    config_sha256: str
+
+    @property
+    def mark(self) -> str:
+        """Short form of both hashes, for names."""
+        return f"{self.weights_sha256[:12]}-{self.config_sha256[:8]}"
 
 
 def find_encoder_folder(name: str, base: Path | None = None) -> EncoderFolder:
@@ -29,7 +39,8 @@ def find_encoder_folder(name: str, base: Path | None = None) -> EncoderFolder:
     """
     if name == PACKAGED:
         path = packaged_folder()
-        return EncoderFolder(name, path, check_weights(path / "model.safetensors", PACKAGED_SHA256))
+        expected = check_weights(path / "model.safetensors", PACKAGED_SHA256)
+        return EncoderFolder(name, path, expected, config_sha256(path))
     path = ((base or Path()) / name).resolve()
     weights = path / "model.safetensors"
     for needed in (weights, path / "tokenizer.json", path / "modules.json"):
@@ -38,7 +49,14 @@ def find_encoder_folder(name: str, base: Path | None = None) -> EncoderFolder:
                 f"encoder {name!r}: {needed} is missing; name a sentence-transformers folder with safetensors "
                 f"weights, or {PACKAGED!r}"
             )
-    return EncoderFolder(path.name, path, sha256_of_file(weights))
+    return EncoderFolder(path.name, path, sha256_of_file(weights), config_sha256(path))
+
+
+def config_sha256(folder: Path) -> str:
+    """Return one hash over the names and contents of a folder's JSON files, the card of a tuning run left out."""
+    files = sorted(path for path in folder.rglob("*.json") if path.name != TUNING_CARD)
+    lines = [f"{path.relative_to(folder).as_posix()} {sha256_of_file(path)}" for path in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def packaged_folder() -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from models.artifact_files import READABLE, read_json, sha256_of_file, sync_folder, write_json
+from models.encoder_folders import TUNING_CARD as CARD
 from models.encoder_folders import EncoderFolder
 from models.errors import ArtifactError, FineTuneError, ModelsError
 from models.finetune_checkpoints import WorkFolder
@@ -24,7 +25,6 @@ from models.finetune_trainer import Job, save_tuned, train
 from models.protocols import Progress, no_progress
 
 FORMAT = "firstline-finetune/1"
-CARD = "firstline.json"
 LIBRARIES = ("accelerate", "sentence-transformers", "torch", "transformers")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: How torch and safetensors put it.

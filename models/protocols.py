@@ -29,7 +29,7 @@ class TextEncoder(Protocol):
 
     @property
     def identity(self) -> str:
-        """Name and hash of the weights, such as ``openvino-fp32:53aa51172d14``: equal identities give equal vectors."""
+        """Name and hashes, such as ``openvino-fp32:53aa51172d14-0f7c2a91``: equal identities give equal vectors."""
         ...
 
     @property

@@ -43,7 +43,7 @@ class SentenceEncoder(TransformerEncoder):
         if not set(inputs) <= set(INPUTS):
             raise EncoderError(f"encoder {folder.name!r} wants {sorted(inputs)}; only text encoders can be used")
         window = Window(int(model.max_seq_length or 512), int(tokenizer.pad_token_id or 0), inputs)
-        identity = f"torch-fp32:{folder.weights_sha256[:12]}"
+        identity = f"torch-fp32:{folder.mark}"
         super().__init__(folder.path / "tokenizer.json", window, identity, int(model.get_embedding_dimension() or 0))
 
     def forward(self, ids: IntArray, mask: IntArray) -> FloatArray:

@@ -56,7 +56,7 @@ def demo_engine(demo_var: Path) -> TriageEngine:
 
 @pytest.fixture(scope="session")
 def openvino_encoder(demo_var: Path) -> OpenVinoEncoder:
-    return OpenVinoEncoder(demo_var / "encoders" / "openvino-int8-53aa51172d14-demo")
+    return OpenVinoEncoder(next((demo_var / "encoders").glob("openvino-int8-53aa51172d14-*-demo")))
 
 
 @pytest.fixture

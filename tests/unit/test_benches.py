@@ -1,11 +1,17 @@
 """What benches share: tables, bars, the ledger, the page, and the cuts that they make of public data."""
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
+from eval.benches.encoder import OURS, TOKENS, speed_bars, texts_of_lengths
+from eval.benches.encoder_quality import article_pairs, batch_difference, loss_in_points, own_article_found
+from eval.benches.encoder_systems import BASELINES
 from eval.benches.frame import Bar, at_least, between, data_folder, tables_text, write_bench
 from eval.benches.ledger import LEDGER, Look, read_ledger, record_look
 from eval.benches.page import main as write_page
@@ -14,6 +20,8 @@ from eval.benches.triage import few_per_label
 from eval.errors import BenchError, DataError
 from eval.loaders.loaded import Loaded, LoadedArticle
 from eval.measurement import Measurement
+from models.encoder_folders import packaged_folder
+from models.protocols import FloatArray
 
 
 def test_a_table_names_its_rows_first_and_shows_what_was_not_measured() -> None:
@@ -92,3 +100,62 @@ def test_half_of_the_answers_go_and_their_questions_become_unanswerable() -> Non
     for number, case in enumerate(left.cases):
         expected = {"articles": [f"a{number}"], "answerable": True} if f"a{number}" in kept else {"answerable": False}
         assert case["expect"] == expected
+
+
+def test_texts_have_exactly_the_tokens_asked_for() -> None:
+    source = ["The till is empty.", "My card was charged twice, please help.", "Where is the parcel?"]
+    found = texts_of_lengths((8, 20), source, count=5)
+    tokenizer = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    assert {length: {len(tokenizer.encode(text).ids) for text in texts} for length, texts in found.items()} == {
+        8: {8},
+        20: {20},
+    }
+
+
+def test_an_own_article_is_found_where_fewer_than_five_are_nearer() -> None:
+    questions = np.eye(7, dtype=np.float32)
+    bodies = np.eye(7, dtype=np.float32)
+    bodies[0], bodies[1:6, 0] = 0, 1  # five others are nearer to the first question than its own
+    assert own_article_found(questions, bodies).tolist() == [False] + [True] * 6
+
+
+def test_a_loss_is_told_in_points_with_its_interval() -> None:
+    before = np.array([True] * 90 + [False] * 10)
+    after = np.array([True] * 80 + [False] * 20)
+    points, low, high = loss_in_points(before, after)
+    assert points == pytest.approx(10)
+    assert low < 10 < high
+
+
+def test_a_vector_that_depends_on_its_batch_is_seen() -> None:
+    def alone(texts: Sequence[str]) -> FloatArray:
+        return np.ones((len(texts), 2), dtype=np.float32)
+
+    def shifting(texts: Sequence[str]) -> FloatArray:
+        return np.full((len(texts), 2), len(texts), dtype=np.float32)
+
+    assert batch_difference(alone, ["a"] * 5, 4) == 0
+    assert batch_difference(shifting, ["a"] * 5, 4) == 3
+
+
+def test_articles_become_questions_and_bodies_without_the_title() -> None:
+    body = "Open the settings and choose the tax rate of each product. " * 5
+    rows = [
+        {"description": "How to set the rate of a product", "markdown": f"# Rates\n{body}"},
+        {"description": "too short", "markdown": body},
+        {"description": "An article that says next to nothing", "markdown": "# Title\nNothing."},
+        {"description": None, "markdown": None},
+    ]
+    ((question, text),) = article_pairs(rows)
+    assert question == "How to set the rate of a product"
+    assert text.startswith("Open the settings")
+
+
+def test_a_default_is_held_against_the_better_of_two_baselines() -> None:
+    slow, fast, ours = ([0.1] * 48, [10.0, 10.0]), ([0.05] * 48, [30.0, 30.0]), ([0.01] * 48, [60.0, 60.0])
+    found = zip((*BASELINES, OURS), (slow, fast, ours), strict=True)
+    times = {name: dict.fromkeys(TOKENS, value) for name, value in found}
+    bars = {bar.name: bar for bar in speed_bars(times)}
+    assert bars["single ticket of 60 tokens, times faster"].value == pytest.approx(5)
+    assert bars["batches at 12 tokens, times faster"].value == pytest.approx(2)

@@ -277,6 +277,11 @@ def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
+def misspell(path: Path) -> None:
+    """Make the name of a table one that cannot be decoded, so that neither can the message of it."""
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE uses (id", b"CREATE TABLE us\xc5s (id"))
+
+
 def other_database(path: Path, statement: str = "CREATE TABLE notes (text)") -> None:
     path.unlink()
     with closing(sqlite3.connect(path)) as connection:
@@ -298,6 +303,7 @@ DAMAGED_FILES: dict[str, Callable[[Path], object]] = {
     "another start": lambda path: write_over(path, b"x" * 16),
     "zeros within": lambda path: write_over(path, bytes(3 * 8192), 8192),
     "noise within": lambda path: write_over(path, b"\xa5" * 8192, 8192),
+    "a damaged name": misspell,
     "another database": other_database,
     "a later version": statement("PRAGMA user_version = 2"),
     "an older version": statement("PRAGMA user_version = 0"),
@@ -526,6 +532,9 @@ class TestForget:
     def test_removes_damaged_files_whole(self, shelf: Shelf) -> None:
         other = shelf.folder / "other.sqlite"
         other.write_bytes(b"damaged" * 1000)
+        misspelt = Shelf(shelf.folder, Asked("misspelt"))
+        misspelt.asked()
+        misspell(misspelt.path)
         shelf.path.with_suffix(".damaged").write_bytes(b"set aside")
         shelf.cache().forget(TEXTS[:1])
         assert [path.name for path in shelf.folder.iterdir()] == [shelf.path.name]

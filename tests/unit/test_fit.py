@@ -11,6 +11,7 @@ from models.text_features import NgramWeights, count_ngrams
 from triage.fit import (
     FEW_ROWS,
     FOLDS,
+    ROUGH,
     SCALES,
     STRENGTHS,
     WITHOUT_HISTORY,
@@ -71,7 +72,7 @@ def test_no_row_is_judged_by_a_head_that_saw_it() -> None:
         train = past.take(inside) + descriptions
         weights = NgramWeights.fit(train.counts)
         rows = CentredRows(train.vectors, weights.transform(train.counts))
-        head = HeadFit(rows, train.labels, LABELS, penalty.scale).at(penalty.strength)
+        head = HeadFit(rows, train.labels, LABELS, penalty.scale).at(penalty.strength, ROUGH)
         assert logits[outside] == pytest.approx(head.logits(past.take(outside).features(weights)), abs=1e-3)
 
 
