@@ -1,8 +1,11 @@
 """The documentation is run, and names all there is."""
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,9 @@ import pytest
 from eval.gates import DEFAULT_GATES, read_gates
 from eval.loaders import LOADERS
 from eval.metrics.all_metrics import all_metrics
+from models.encoder_folders import PACKAGED
+from models.finetune import finetune
+from triage.desk_files import DeskSettings
 from triage.drafting.handoff import HANDOFF_RULES
 
 
@@ -36,6 +42,20 @@ def test_the_five_lines_of_python_run(measuring: str, project: Path, tmp_path: P
     value, fails = done.stdout.split()
     assert 0 < float(value) <= 1
     assert fails == "False"
+
+
+def test_the_example_of_an_encoder_runs_and_is_what_a_desk_may_say(project: Path, tmp_path: Path) -> None:
+    text = (project / "docs" / "encoders.md").read_text(encoding="utf-8")
+    settings = DeskSettings.model_validate({"id": "desk", "name": "Desk", **tomllib.loads(block(text, "toml"))})
+    assert (settings.encoder, settings.precision) == (PACKAGED, "int8")
+    code = block(text, "python")
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (call,) = re.findall(r"^# report = (.*?)  +#", code, flags=re.MULTILINE)
+    finetune_call = ast.parse(call).body[0]
+    assert isinstance(finetune_call, ast.Expr)
+    assert isinstance(finetune_call.value, ast.Call)
+    assert len(finetune_call.value.args) <= len(inspect.signature(finetune).parameters)
 
 
 def test_the_gates_of_the_example_are_gates(measuring: str, tmp_path: Path) -> None:
