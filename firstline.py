@@ -128,19 +128,23 @@ def bulk(
 
     The same command goes on with a run that was interrupted.
     """
+    from dataclasses import replace
     from datetime import UTC, datetime
 
-    from triage.assembly import build_engine
+    from triage.assembly import build_engine, remembering
     from triage.bulk import BulkJob, manifest_sha256, run_bulk, told_every
     from triage.bulk_record import check_paths
 
     check_paths(tickets, out)  # before what takes a second
     try:
         engine = build_engine(desk, var, on_refused=warn, on_stale=warn)
+        now = datetime.now(UTC)
+        # The same tickets again, under other rules, are encoded once.
+        engine = replace(engine, encoder=remembering(engine.encoder, var, now.date(), warn))
         job = BulkJob(tickets, out, manifest_sha256(engine, var), overwrite)
         with progress_bars() as bars:
             progress = bars if sys.stderr.isatty() else told_every(30, warn)
-            summary = run_bulk(engine, job, datetime.now(UTC), progress)
+            summary = run_bulk(engine, job, now, progress)
     except KeyboardInterrupt:
         warn(f"interrupted; the same command (without --overwrite) goes on from where {out} stands")
         raise typer.Exit(130) from None

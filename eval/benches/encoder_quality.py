@@ -83,7 +83,7 @@ def batch_difference(encode: Encode, texts: Sequence[str], size: int = 32) -> fl
     return float(np.abs(alone - together).max())
 
 
-def article_pairs(rows: Sequence[dict[str, Any]], least: int = 200, most: int = 1_000) -> list[tuple[str, str]]:
+def article_pairs(rows: Sequence[dict[str, Any]], least: int = 200, most: int = 600) -> list[tuple[str, str]]:
     """Return (description, body) of articles that have both, the body's first heading and title taken away."""
     pairs = []
     for row in rows:
