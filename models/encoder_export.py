@@ -80,7 +80,7 @@ def exported_folder(plan: ExportPlan, cache: Path) -> Path:
 def _export(plan: ExportPlan, made: Path) -> None:
     reference = SentenceEncoder(plan.folder)
     try:
-        with _quiet():
+        with quiet():
             graph = _trace(reference)
             if plan.precision == "int8":
                 graph = _quantise(graph, reference, calibration_split(plan.texts)[0])
@@ -183,7 +183,7 @@ def _compare(plan: ExportPlan, reference: SentenceEncoder, exported: OpenVinoEnc
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The converters print, draw bars and warn about what this graph does not use."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -1,18 +1,14 @@
 """The ways to run one encoder that `bench-encoder` compares. Each is a function from texts to vectors."""
 
-import contextlib
-import io
-import logging
 import os
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.encoder_export import ExportPlan, calibration_split, exported_folder
+from models.encoder_export import ExportPlan, calibration_split, exported_folder, quiet
 from models.encoder_folders import PACKAGED, find_encoder_folder
 from models.openvino_encoder import OpenVinoEncoder
 from models.protocols import FloatArray, IntArray
@@ -89,7 +85,7 @@ def _onnx(kind: str, place: Workplace) -> Encode:
     path = place.cache / f"onnx-{kind}.onnx"
     if not path.is_file():
         place.cache.mkdir(parents=True, exist_ok=True)
-        with _quiet():
+        with quiet():
             MAKERS[kind](SentenceEncoder(find_encoder_folder(PACKAGED)), path, place)
     return OnnxRuntimeEncoder(path).encode
 
@@ -177,18 +173,6 @@ def _dynamic_int8(reference: SentenceEncoder, path: Path, place: Workplace) -> N
         _fused(reference, fused, place)
     options = {"DefaultTensorType": onnx.TensorProto.FLOAT}
     quantize_dynamic(str(fused), str(path), per_channel=True, extra_options=options)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)
 
 
 MAKERS = {"plain": _plain, "fused": _fused, "static-int8": _static_int8, "dynamic-int8": _dynamic_int8}
