@@ -25,6 +25,8 @@ log = logging.getLogger("firstline")
 
 #: The encoder name of a desk that must build without weights.
 HASHING = "hashing"
+#: How the identity of an exported encoder begins.
+EXPORTED = "openvino-"
 
 
 def generations_of(settings: DeskSettings, var: Path) -> Generations:
@@ -38,7 +40,7 @@ def encoder_for_build(
     """Return the encoder that a desk names, exporting it on first use (slow: needs torch).
 
     notify: is told where the encoder does not export and torch has to run it, which is slower; folder: an encoder to
-    take instead, such as one that was tuned.
+    take instead, such as one that was tuned; that has to export, or `EncoderError` is raised.
     """
     settings = desk.rules.settings
     if settings.encoder == HASHING:
@@ -46,13 +48,15 @@ def encoder_for_build(
     from models.encoder_export import ExportPlan, exported_folder
     from models.sentence_encoder import SentenceEncoder
 
-    folder = folder or find_encoder_folder(settings.encoder, desk.folder)
-    plan = ExportPlan(folder, settings.precision, settings.id, calibration_texts(desk))
+    found = folder or find_encoder_folder(settings.encoder, desk.folder)
+    plan = ExportPlan(found, settings.precision, settings.id, calibration_texts(desk))
     try:
         return OpenVinoEncoder(exported_folder(plan, encoders_in(var)))
     except EncoderError as error:
+        if folder:  # a later start would look for the desk's own, and refuse what was built with this one
+            raise
         notify(f"{error}; torch runs it instead, which starts later and takes longer")
-        return SentenceEncoder(folder)
+        return SentenceEncoder(found)
 
 
 def remembering(
@@ -128,10 +132,12 @@ def engine_of(generation: Generation, folder: Path, var: Path, detector: Detecto
 
 
 def is_built(folder: Path, var: Path) -> bool:
-    """Tell whether a desk has a generation that is sound and was built from its present files."""
+    """Tell whether a desk has a generation that is sound, has its encoder, and was built from its present files."""
     try:
         generation = generations_of(read_rules(folder).settings, var).open_current(log.error)
-    except GenerationError:
+        if (identity := generation.manifest["encoder"]["identity"]).startswith(EXPORTED):
+            find_export(encoders_in(var), identity)
+    except (GenerationError, EncoderError):
         return False
     return not changed_files(folder, generation)
 
@@ -144,7 +150,7 @@ def changed_files(folder: Path, generation: Generation) -> list[str]:
 
 def open_encoder(identity: str, settings: DeskSettings, folder: Path, var: Path) -> TextEncoder:
     """Return the encoder that a generation was built with. Raises `GenerationError` where it is not to be had."""
-    if identity.startswith("openvino-"):
+    if identity.startswith(EXPORTED):
         return OpenVinoEncoder(find_export(encoders_in(var), identity))
     encoder: TextEncoder
     if settings.encoder == HASHING:

@@ -27,7 +27,7 @@ from models.encoder_folders import PACKAGED, find_encoder_folder
 
 TOKENS = (12, 60, 250)
 REPEATS, SINGLES, BATCH = 5, 16, 32
-CALIBRATION = 500
+CALIBRATION_EACH = 20
 MAX_ARTICLES = 600
 SEED = 20
 #: What our own default is called in the bars.
@@ -42,9 +42,10 @@ def main(desk: Path, var: Path) -> None:
     labels = [str(row["labels"]["category"]) for row in history]
     with gzip.open(next(data_folder("kb_exchange").glob("articles.jsonl.gz")), "rt", encoding="utf-8") as file:
         pairs = article_pairs([json.loads(line) for line in file])[:MAX_ARTICLES]
-    # What calibrates int8 is not what judges it.
-    place = Workplace(var / "bench" / "encoders", texts[:CALIBRATION])
-    material = Material(texts[CALIBRATION:], labels[CALIBRATION:], pairs)
+    # What calibrates int8 is not what judges it; rows come label by label, so every so many is taken.
+    judging = [row for row in range(len(texts)) if row % CALIBRATION_EACH]
+    place = Workplace(var / "bench" / "encoders", texts[::CALIBRATION_EACH])
+    material = Material([texts[row] for row in judging], [labels[row] for row in judging], pairs)
     print(f"{len(material.texts)} labelled training texts, {len(pairs)} articles; loading {len(NAMES)} systems")
     opened = open_systems(place)
     samples = texts_of_lengths((*TOKENS, *LENGTHS), material.texts)

@@ -2,19 +2,25 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from tiny_encoder import make_tiny_encoder
 
 from models.encoder_folders import find_encoder_folder
-from models.errors import FineTuneError
+from models.errors import EncoderError, FineTuneError
 from models.finetune_data import FineTuneSettings
 from models.openvino_encoder import OpenVinoEncoder
-from triage.assembly import build_engine
+from models.sentence_encoder import SentenceEncoder
+from triage.assembly import build_engine, encoder_for_build, generations_of, is_built
+from triage.build import build_generation
 from triage.desk_files import read_desk
 from triage.tune import FIELD, tune_encoder
 
@@ -66,3 +72,28 @@ def test_a_desk_without_labelled_tickets_cannot_be_tuned(desk: Path, tmp_path: P
     (desk / "history.jsonl").unlink()
     with pytest.raises(FineTuneError, match=f"needs past tickets with a {FIELD}"):
         tune_encoder(read_desk(desk), tmp_path / "encoders")
+
+
+def test_a_desk_whose_export_is_gone_counts_as_not_built(desk: Path, tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    checked = read_desk(desk)
+    generations = generations_of(checked.rules.settings, var)
+    build_generation(checked, encoder_for_build(checked, var), generations, datetime(2026, 11, 20, tzinfo=UTC))
+    assert is_built(desk, var)
+    shutil.rmtree(var / "encoders")
+    assert not is_built(desk, var)
+    with pytest.raises(EncoderError, match="run `firstline build` to export it again"):
+        build_engine(desk, var)
+
+
+def test_an_encoder_that_does_not_export_is_left_to_torch_and_said_so(desk: Path, tmp_path: Path) -> None:
+    weights = load_file(tmp_path / "tiny" / "model.safetensors")
+    nothing = {name: np.full_like(array, np.nan) for name, array in weights.items()}
+    save_file(nothing, tmp_path / "tiny" / "model.safetensors")
+    told: list[str] = []
+    checked, var = read_desk(desk), tmp_path / "var"
+    assert isinstance(encoder_for_build(checked, var, told.append), SentenceEncoder)
+    (sentence,) = told
+    assert sentence.endswith("torch runs it instead, which starts later and takes longer")
+    with pytest.raises(EncoderError):
+        encoder_for_build(checked, var, told.append, find_encoder_folder(str(tmp_path / "tiny")))
