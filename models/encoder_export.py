@@ -134,7 +134,10 @@ def _trace(reference: SentenceEncoder) -> Any:
 
 
 def _quantise(graph: Any, reference: SentenceEncoder, texts: Sequence[str]) -> Any:
-    """Return the graph in static int8, ranges from `texts`: what a text's vector is never depends on its batch."""
+    """Return the graph in static int8, ranges from `texts`: what a text's vector is never depends on its batch.
+
+    Embedding tables are left to `_halve_tables`.
+    """
     import nncf
 
     def feed(text: str) -> dict[str, Any]:
@@ -143,13 +146,28 @@ def _quantise(graph: Any, reference: SentenceEncoder, texts: Sequence[str]) -> A
         return {name: known[name] for name in reference.window.inputs}
 
     nncf.set_log_level(logging.ERROR)
-    return nncf.quantize(
+    quantised = nncf.quantize(
         graph,
         nncf.Dataset(list(texts), feed),
         model_type=nncf.ModelType.TRANSFORMER,
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(texts),
+        ignored_scope=nncf.IgnoredScope(types=["Gather"], validate=False),
     )
+    _halve_tables(quantised)
+    return quantised
+
+
+def _halve_tables(graph: Any) -> None:
+    """Keep embedding tables as float16: read in place from the file, where int8 would be unpacked to float32."""
+    openvino()
+    import openvino.opset13 as ops
+
+    for node in graph.get_ops():
+        table = node.input_value(0).get_node() if node.get_type_name() == "Gather" else None
+        if table is not None and table.get_type_name() == "Constant" and table.data.dtype == np.float32:
+            half = ops.constant(table.data.astype(np.float16))
+            node.input(0).replace_source_output(ops.convert(half, "f32").output(0))
 
 
 def calibration_split(texts: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -14,7 +14,7 @@ from tiny_encoder import make_tiny_encoder
 from models.encoder_export import ExportPlan, calibration_split, exported_folder
 from models.encoder_folders import EncoderFolder, find_encoder_folder
 from models.errors import EncoderError, WeightsError
-from models.openvino_encoder import FORMAT, OpenVinoEncoder, find_export, read_card
+from models.openvino_encoder import FORMAT, OpenVinoEncoder, find_export, openvino, read_card
 from models.sentence_encoder import SentenceEncoder
 
 LONG = "A subject\n" + "the order has not arrived and the card was charged " * 30
@@ -61,6 +61,16 @@ def test_int8_stays_close_and_a_vector_is_the_same_alone_and_in_a_batch(tiny: En
     assert (vectors * SentenceEncoder(tiny).encode(TEXTS)).sum(axis=1).min() > 0.99
     assert np.abs(np.vstack([exported.encode([text]) for text in TEXTS]) - vectors).max() < 1e-5
     assert exported.identity.startswith(f"openvino-int8:{tiny.mark}-")
+
+
+def test_int8_reads_its_embedding_tables_in_place_as_float16(int8: Path) -> None:
+    graph = openvino().Core().read_model(int8 / "model.xml")
+    tables = [node.input_value(0).get_node() for node in graph.get_ops() if node.get_type_name() == "Gather"]
+    converted = [table.input_value(0) for table in tables if table.get_type_name() == "Convert"]
+    assert {str(table.get_element_type()) for table in converted} == {"<Type: 'float16'>"}
+    assert max(table.get_shape()[0] for table in converted) == len(
+        json.loads((int8 / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    )
 
 
 def test_an_export_is_made_once(tiny: EncoderFolder, cache: Path, int8: Path) -> None:

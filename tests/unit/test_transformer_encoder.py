@@ -12,7 +12,6 @@ from models.errors import EncoderError
 from models.protocols import FloatArray, IntArray
 from models.transformer_encoder import (
     MAX_WINDOWS,
-    PADDING,
     TOKENS_PER_BATCH,
     TransformerEncoder,
     Window,
@@ -75,7 +74,7 @@ def test_text_past_the_last_window_is_not_read(tokenizer: Path) -> None:
 def test_texts_share_a_pass_only_at_the_same_padded_length(tokenizer: Path) -> None:
     encoder = CountingEncoder(tokenizer)
     encoder.encode(["order " * count for count in (1, 2, 6, 7, 14, 15)])
-    assert encoder.shapes == [(2, 4), (1, 8), (1, 12), (1, 16), (1, 20)]
+    assert encoder.shapes == [(2, 8), (1, 8), (2, 16), (1, 24)]
 
 
 def test_a_window_that_is_no_multiple_of_the_padding_is_never_exceeded(tokenizer: Path) -> None:
@@ -150,17 +149,25 @@ def test_windows_that_cancel_each_other_out_leave_the_first() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 64).map(lambda n: n * PADDING), max_size=200), st.integers(1, TOKENS_PER_BATCH))
+@given(st.lists(st.integers(0, 256).map(padded_length), max_size=200), st.integers(1, TOKENS_PER_BATCH))
 def test_batches_hold_every_row_once_of_one_length_within_the_budget(lengths: list[int], budget: int) -> None:
     batches = batches_by_length(lengths, budget)
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len({lengths[row] for row in batch}) == 1
         assert len(batch) == 1 or sum(lengths[row] for row in batch) <= budget
+        assert len(batch).bit_count() == 1
 
 
-def test_padded_lengths_are_the_next_multiple() -> None:
-    assert [padded_length(length) for length in (0, 1, 4, 5, 256)] == [0, 4, 4, 8, 256]
+def test_lengths_are_padded_in_steps_that_grow_with_them() -> None:
+    lengths = (0, 1, 8, 9, 60, 65, 128, 129, 256, 500)
+    assert [padded_length(length) for length in lengths] == [0, 8, 8, 16, 64, 80, 128, 160, 256, 512]
+
+
+def test_a_runtime_meets_few_shapes(tokenizer: Path) -> None:
+    encoder = CountingEncoder(tokenizer, max_tokens=256)
+    encoder.encode(["order " * count for count in range(1, 254) for _ in range(count % 7)])
+    assert len(set(encoder.shapes)) < 60
 
 
 @pytest.mark.parametrize(
