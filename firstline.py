@@ -49,6 +49,35 @@ def options(
     """Hold what every command shares."""
 
 
+@app.command(
+    epilog="Example: firstline init mydesk --history export.csv --text subject,body --label category=Type "
+    "--label team=Queue --reply Answer"
+)
+def init(  # noqa: PLR0913 - an option each
+    desk: Annotated[Path, typer.Argument(help="The folder to make.")],
+    history: Annotated[Path | None, typer.Option(help="Past tickets: .csv, .tsv or .jsonl, plain or as .gz.")] = None,
+    text: Annotated[str | None, typer.Option(help="Columns of the text, in order, with commas.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="FIELD=COLUMN, several times; FIELD= for none.")] = None,
+    reply: Annotated[str | None, typer.Option(help="Column of the reply that a ticket got.")] = None,
+    ticket_id: Annotated[str | None, typer.Option("--id", help="Column of the ticket's id.")] = None,
+    language: Annotated[str | None, typer.Option(help="Column of the language, as codes such as en.")] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of the file. [default: found out]")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Take the guessed columns without asking.")] = False,
+) -> None:
+    """Make a desk folder, from a help desk's own export where there is one.
+
+    Columns that no option names are guessed from their names and contents; on a terminal you are asked whether the
+    guesses are right. An option with "" as its column says that there is none.
+    """
+    from eval.init_command import InitChoices, init_desk
+
+    choices = InitChoices(text, tuple(label or ()), reply, ticket_id, language, encoding)
+    asks = sys.stdin.isatty() and not yes
+    init_desk(
+        desk, history, choices, typer.echo, (lambda asked, now: str(typer.prompt(asked, default=now))) if asks else None
+    )
+
+
 @app.command(epilog="Example: firstline build desks/demo")
 def build(
     desk: DeskFolder,
@@ -86,6 +115,45 @@ def build(
     if tuned:
         typer.echo(tuned.text)
     print_report(report)
+
+
+@app.command(epilog="Example: firstline audit desks/demo --field category --html audit.html")
+def audit(  # noqa: PLR0913 - an option each
+    desk: DeskFolder,
+    field: Annotated[str | None, typer.Option(help="Audit this field alone.")] = None,
+    tickets: Annotated[
+        Path | None, typer.Option(help="JSON Lines, tickets without labels: finds topics that have no label yet.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the findings as a page, too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all findings as JSON.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="How many findings of a kind are shown.")] = 20,
+    var: Var = Path("var"),
+) -> None:
+    """Say what is wrong with a desk's labels: wrong ones, overlapping, weak, contradictory and missing ones."""
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    from eval.report.audit_page import write_audit_page
+    from triage.assembly import engine_of, generations_of, remembering
+    from triage.audit import audit_desk, audit_queue, read_queue
+    from triage.audit_text import print_audit
+    from triage.desk_files import read_desk
+
+    checked, now = read_desk(desk), datetime.now(UTC)
+    queue = read_queue(tickets) if tickets else None
+    generation = generations_of(checked.rules.settings, var).open_current(warn)
+    found = audit_desk(checked, generation, field)
+    if queue is not None:
+        engine = engine_of(generation, desk, var)
+        engine = replace(engine, encoder=remembering(engine.encoder, var, now.date(), warn))
+        with progress_bars() as progress:
+            found = replace(found, queue=audit_queue(checked, engine, queue, now, progress))
+    if html:
+        write_audit_page(found, html, top)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+    else:
+        print_audit(found, top)
 
 
 @app.command(

@@ -1,15 +1,17 @@
 """Any CSV, TSV or JSON Lines file of labelled tickets, by the names of its columns: a help desk's own export."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.errors import DataError
+from eval.loaders.duplicates import contradictions, without_duplicates
 from eval.loaders.held_out import HeldOut, divide, hold_out
 from eval.loaders.labelled_rows import LabelledRow, RowReader
 from eval.loaders.loaded import Loaded, counted, labels_by_field
 from eval.loaders.source_files import read_records
 from triage.taxonomy import TAKEN_NAMES
+from triage.tickets import MAX_TEXT
 
 NAME = "columns"
 #: Names that mean something else in a case or in a taxonomy.
@@ -94,6 +96,46 @@ def load(
         sources=[reader.path for reader in readers],
         left_out=counted(put_aside, *(reader.left_out for reader in readers)),
     )
+
+
+def from_records(
+    source: Path,
+    records: Iterable[tuple[int, Mapping[str, str]]],
+    columns: Columns,
+    languages: Sequence[str],
+    name: str = NAME,
+) -> Loaded:
+    """Make what `load` makes of the records of an export, more kindly; a fifth by content are the cases.
+
+    Too long a text is left out like a blank one, and so is an exact duplicate. Texts that stand there with different
+    labels of a field are kept and noticed. Raises `DataError`.
+    """
+    _check_columns(source, columns)
+    reader = RowReader(source)
+    found = reader.kept(_row_if_short(reader, columns, line, record) for line, record in records)
+    rows = without_duplicates(found)
+    reader.left_out["exact_duplicates"] += len(found) - len(rows)
+    history, cases = divide(rows)
+    # A desk speaks "de", whatever its tickets say of countries and capitals.
+    said = {row.ticket["language"].partition("-")[0].lower() for row in rows if "language" in row.ticket}
+    return Loaded(
+        name=name,
+        languages=sorted(said) or tuple(languages),
+        fields=labels_by_field(row.labels for row in rows),
+        articles=(),
+        history=[row.as_history() for row in history],
+        cases=[row.as_case() for row in cases],
+        sources=[source],
+        left_out=counted(reader.left_out),
+        noticed=counted(contradictions(rows)),
+    )
+
+
+def _row_if_short(reader: RowReader, columns: Columns, line: int, record: Mapping[str, str]) -> LabelledRow | None:
+    if any(len(record[column]) > MAX_TEXT for column in columns.text):
+        reader.left_out["too_long_texts"] += 1
+        return None
+    return columns.row(reader, line, record, "row")
 
 
 def _check_columns(source: Path, columns: Columns) -> None:

@@ -1,5 +1,6 @@
 """The options of ``firstline eval load`` into those of a loader."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,13 +40,26 @@ def load_from_options(format_name: str, source: Path, choices: LoadChoices) -> L
 
 
 def _columns(source: Path, choices: LoadChoices) -> Columns:
-    text = [name.strip() for name in (choices.text or "").split(",") if name.strip()]
+    text = named_texts(choices.text or "")
     if not text:
         raise DataError(source, None, "no column of text is named", "name it with --text subject,body")
-    labels = {}
-    for given in choices.labels:
-        field, equals, column = given.partition("=")
-        if not (field.strip() and equals and column.strip()):
-            raise DataError(source, None, f"--label {given} is not understood", "write for instance category=Type")
-        labels[field.strip()] = column.strip()
+    labels = named_labels(source, choices.labels)
+    if blank := [field for field, column in labels.items() if not column]:
+        raise DataError(source, None, f"--label {blank[0]}= is not understood", "write for instance category=Type")
     return Columns(text=text, labels=labels, reply=choices.reply or "")
+
+
+def named_texts(text: str) -> list[str]:
+    """Return the columns of ``--text subject,body``."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def named_labels(source: Path, labels: Iterable[str]) -> dict[str, str]:
+    """Return columns by field of ``--label category=Type``; "" for the column of ``category=``. Raises `DataError`."""
+    columns = {}
+    for given in labels:
+        field, equals, column = given.partition("=")
+        if not (field.strip() and equals):
+            raise DataError(source, None, f"--label {given} is not understood", "write for instance category=Type")
+        columns[field.strip()] = column.strip()
+    return columns

@@ -22,7 +22,9 @@ class Loaded:
 
     name: the format; fields: labels by field, sorted; history: rows of ``history.jsonl`` (a ticket with `labels`,
     `reply`, `resolved`); cases: rows of ``cases.jsonl``; sources: the files that were read, and no other; left_out: how
-    many rows of each kind were read, or known to be there, and not used.
+    many rows of each kind were read, or known to be there, and not used; noticed: how many were used and deserve a
+    look; title: the name of a desk that is somebody's own (what was edited in it is not overwritten), "" for public
+    data; descriptions: by field and label, proposals in place of the label in words.
     """
 
     name: str
@@ -33,6 +35,9 @@ class Loaded:
     cases: Sequence[dict[str, Any]]
     sources: Sequence[Path]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    noticed: Mapping[str, int] = field(default_factory=dict)
+    title: str = ""
+    descriptions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def labels_by_field(rows: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:

@@ -32,18 +32,23 @@ def kind_of(path: Path) -> str:
 
 def read_text(path: Path) -> str:
     """Return a whole file's text; line ends stay as they are, a byte order mark goes."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            data = file.read()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(path, None, "the gzip file is cut off or damaged", AGAIN) from error
-    except OSError as error:
-        raise DataError(path, None, f"the file cannot be read ({error.strerror})", "check its name") from error
+    data = read_bytes(path)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise DataError(path, line, "the file is not UTF-8", "save it with the encoding UTF-8") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds, unpacked where it is gzipped."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(path, None, "the gzip file is cut off or damaged", AGAIN) from error
+    except OSError as error:
+        raise DataError(path, None, f"the file cannot be read ({error.strerror})", "check its name") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -53,8 +58,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_json_lines(path: Path, keys: Collection[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line from 1, object) of a JSON Lines file, blank lines skipped; each object must have the keys."""
+    yield from json_lines(path, read_text(path), keys)
+
+
+def json_lines(path: Path, text: str, keys: Collection[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what `read_json_lines` does, of a text that was read from `path`."""
     # Not splitlines(): JSON text may hold U+2028 and its kind.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             value = _json_object(path, number, line)
             for key in keys:
@@ -65,7 +75,14 @@ def read_json_lines(path: Path, keys: Collection[str] = ()) -> Iterator[tuple[in
 
 def read_csv(path: Path, columns: Collection[str], delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line on which the record starts, values by column) of a CSV file whose first record names its columns."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
+    yield from csv_records(path, read_text(path), columns, delimiter)
+
+
+def csv_records(
+    path: Path, text: str, columns: Collection[str], delimiter: str = ","
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield what `read_csv` does, of a text that was read from `path`."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     while True:
         line = reader.line_num + 1

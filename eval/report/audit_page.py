@@ -1,0 +1,132 @@
+"""An audit of a desk's labels as one HTML file that needs no script, no other file and no network."""
+
+from collections.abc import Iterator
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from eval.errors import RunError
+from eval.report.markup import Html, folded, join, listing, note, part, plain, section, table, text
+from models.artifact_files import write_bytes_atomically
+from triage.audit_findings import Audit, Contradiction, FieldAudit, OverlappingLabels, Place, Queue
+from triage.audit_text import (
+    WEAKNESSES,
+    chance_text,
+    field_sentence,
+    labels_of,
+    name_of,
+    overlap_advice,
+    queue_sentence,
+    topic_name,
+)
+
+PLACE = ("ticket", "line")
+
+
+def write_audit_page(audit: Audit, path: Path, top: int) -> None:
+    """Write the page, at most `top` findings of a kind and field; raise `RunError` where it cannot be written."""
+    page = audit_page(audit, top).encode("utf-8", errors="replace")  # what no encoding can hold must not stop it
+    try:
+        write_bytes_atomically(path, page)
+    except OSError as error:
+        problem = f"the page cannot be written ({error.strerror})"
+        raise RunError(path, None, problem, "name a file in a folder that is there") from error
+
+
+def audit_page(audit: Audit, top: int) -> str:
+    """Return the page; the same audit gives the same text."""
+    sections = [_field_section(number, field, top) for number, field in enumerate(audit.fields)]
+    links = [Html(f'<a href="#field-{at}">{text(field.field)}</a>') for at, field in enumerate(audit.fields)]
+    if audit.queue:
+        sections.append(_queue_section(audit.queue, top))
+        links.append(Html('<a href="#proposed">Proposed labels</a>'))
+    here = files("eval.report")
+    return Template((here / "audit.html").read_text(encoding="utf-8")).substitute(
+        title=escape(f"{audit.desk}: audit of labels"),
+        desk=text(audit.desk),
+        generation=plain(audit.generation),
+        history=plain(f"{audit.history:,}"),
+        style=(here / "style.css").read_text(encoding="utf-8"),
+        links=join(links),
+        body=join(sections),
+    )
+
+
+def _field_section(number: int, field: FieldAudit, top: int) -> Html:
+    found = list(_findings(field, top)) or [note("Nothing was found.")]
+    sentence = field_sentence(field)
+    return section(f"field-{number}", field.field, f"{sentence[0].upper()}{sentence[1:]}.", *found)
+
+
+def _findings(field: FieldAudit, top: int) -> Iterator[Html]:
+    if field.suspects:
+        yield part("Labels to check", _count(len(field.suspects), top), _suspects(field, top))
+    if field.overlaps:
+        shown = [_overlap(pair) for pair in field.overlaps[:top]]
+        yield part("Labels that overlap", _count(len(field.overlaps), top), *shown)
+    if field.weak:
+        yield part("Weak labels", _count(len(field.weak), top), _weak(field, top))
+    if field.contradictions:
+        shown = [_contradiction(found) for found in field.contradictions[:top]]
+        yield part("Contradictions", _count(len(field.contradictions), top), *shown)
+
+
+def _count(found: int, top: int) -> Html:
+    return note(f"The first {top} of {found:,}." if found > top else f"{found:,} found.")
+
+
+def _suspects(field: FieldAudit, top: int) -> Html:
+    rows = [
+        [*_cells(each.place), text(each.given), plain(chance_text(each.given_chance)),
+         text(each.suggested), plain(chance_text(each.suggested_chance)), text(each.place.words)]
+        for each in field.suspects[:top]
+    ]  # fmt: skip
+    columns = (*PLACE, "given", "chance", "suggested", "chance", "first words")
+    return table(f"Labels of {field.field} to check, the most suspect first", columns, rows, words=len(columns))
+
+
+def _overlap(pair: OverlappingLabels) -> Html:
+    overlap = f"{pair.mass:.0%} (95 %: {pair.low:.0%}–{pair.high:.0%})"
+    summary = Html(f'{text(" / ".join(pair.labels))} <span class="soft">{plain(overlap)}</span>')
+    return folded(summary, note(overlap_advice(pair)), note("Between them:"), _places(pair.between))
+
+
+def _weak(field: FieldAudit, top: int) -> Html:
+    rows = [
+        [
+            text(weak.label),
+            plain(WEAKNESSES[weak.weakness]),
+            plain(weak.rows),
+            plain(weak.predicted),
+            plain(weak.needed),
+        ]
+        for weak in field.weak[:top]
+    ]
+    columns = ("label", "what it is", "held-out tickets", "best guess for", "needed")
+    return table(f"Labels too weak for an error of {field.max_error:.0%}", columns, rows, words=2)
+
+
+def _contradiction(found: Contradiction) -> Html:
+    summary = Html(f'{text(found.places[0].words)} <span class="soft">{text(labels_of(found))}</span>')
+    return folded(summary, _places(found.places))
+
+
+def _queue_section(queue: Queue, top: int) -> Html:
+    shown = [
+        folded(
+            Html(f'{text(topic_name(topic.words))} <span class="soft">{plain(f"{topic.tickets:,} tickets")}</span>'),
+            note(f"Alike by {topic.cohesion:.2f}, to known tickets by {topic.nearest_known:.2f} (mean cosine)."),
+            _places(topic.examples),
+        )
+        for topic in queue.proposed[:top]
+    ]
+    return section("proposed", "Proposed labels", f"{queue_sentence(queue)}.", *shown)
+
+
+def _places(places: tuple[Place, ...]) -> Html:
+    return listing(Html(f"{text(name_of(place))}, line {place.line}: {text(place.words)}") for place in places)
+
+
+def _cells(place: Place) -> tuple[Html, Html]:
+    return text(name_of(place)), plain(place.line)
