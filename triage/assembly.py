@@ -115,7 +115,7 @@ def engine_of(generation: Generation, folder: Path, var: Path, detector: Detecto
         )
     return TriageEngine(
         encoder=encoder,
-        classifier=read_heads(generation.folder),
+        classifier=read_heads(generation.folder, encoder.dimension),
         search=read_search(generation.folder, encoder.dimension),
         past=read_past_replies(generation.folder, encoder.dimension),
         rules=rules,

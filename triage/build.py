@@ -1,7 +1,7 @@
 """A desk folder into a generation: heads, thresholds, indexes, and a report that says how good they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,26 @@ from retrieval.documents import Document
 from retrieval.lexical_index import LexicalIndex
 from retrieval.passages import split_into_passages, text_to_encode
 from retrieval.search import PassageSearch
-from triage.classify import FieldHead
 from triage.cleaning import read_text
 from triage.desk_files import RULE_FILES, Desk, HistoryRow, hashes_of
 from triage.engine import text_to_classify
-from triage.fit import ALL_JUDGE, FieldReport, FoldPlan, LabelledTexts, fit_field
-from triage.generation_files import PastReplies, copy_rules, write_heads, write_past_replies, write_search
+from triage.fit import ALL_JUDGE, FieldReport, FittedField, FoldPlan, LabelledTexts, fit_field
+from triage.fit_novelty import NoveltyReport, fit_novelty
+from triage.fit_priority import with_matrix
+from triage.generation_files import (
+    PastReplies,
+    copy_rules,
+    write_heads,
+    write_novelty,
+    write_past_replies,
+    write_search,
+)
 from triage.generations import Generation, Generations
+from triage.held_out import write_held_out
+from triage.novelty import Novelty
+
+#: The field whose labels say what the desk's tickets can be about.
+SCOPE_FIELD = "category"
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class BuildReport:
     drafts_left_out: int
     history: int
     fields: tuple[FieldReport, ...]
+    novelty: NoveltyReport | None = None
 
 
 def build_generation(
@@ -54,15 +68,19 @@ def build_generation(
     texts = [text_to_classify(read_text(row.ticket)) for row in desk.history]
     history_vectors = encoder.encode(texts, _named(progress, "encode past tickets"))
     with calm_fits():
-        heads, reports = build_heads(desk, encoder, texts, history_vectors, progress, plan)
+        fitted, novelty = build_heads(desk, encoder, texts, history_vectors, progress, plan)
+    reports = tuple(one.report for one in fitted.values())
     past = build_past_replies(desk.history, history_vectors)
 
     def write(folder: Path) -> dict[str, Any]:
-        write_heads(folder, heads)
+        write_heads(folder, {field: one.head for field, one in fitted.items()})
+        write_held_out(folder, {field: one.held_out for field, one in fitted.items()})
+        write_novelty(folder, novelty[0] if novelty else None)
         write_search(folder, search)
         write_past_replies(folder, past)
         copy_rules(desk.folder, folder, RULE_FILES)
-        write_json(folder / "report.json", {"fields": {report.field: report.as_json() for report in reports}})
+        told = {report.field: report.as_json() for report in reports}
+        write_json(folder / "report.json", {"fields": told, "novelty": asdict(novelty[1]) if novelty else None})
         return {
             "desk": desk.rules.settings.id,
             "sources": hashes_of(desk.folder),
@@ -79,7 +97,13 @@ def build_generation(
 
     generation: Generation = generations.publish(write)
     return BuildReport(
-        generation.name, len(search.documents), len(search.passages), left_out, len(desk.history), tuple(reports)
+        generation.name,
+        len(search.documents),
+        len(search.passages),
+        left_out,
+        len(desk.history),
+        reports,
+        novelty[1] if novelty else None,
     )
 
 
@@ -103,23 +127,31 @@ def build_heads(
     vectors: FloatArray,
     progress: Progress = no_progress,
     plan: FoldPlan = ALL_JUDGE,
-) -> tuple[dict[str, FieldHead], list[FieldReport]]:
-    """Fit a head per field of the taxonomy on history and label descriptions."""
-    heads, reports = {}, []
+) -> tuple[dict[str, FittedField], tuple[Novelty, NoveltyReport] | None]:
+    """Fit a head per field of the taxonomy on history and label descriptions, and what tells tickets like none."""
+    fitted = {}
+    novelty = None
     counts = count_ngrams(texts)
     fields = desk.rules.taxonomy.fields
+    unknown = desk.rules.policy.rules.out_of_scope
     for number, (field, labels) in enumerate(fields.items()):
-        rows = [row for row, past in enumerate(desk.history) if field in past.labels]
+        rows = np.array([row for row, past in enumerate(desk.history) if field in past.labels], dtype=np.int64)
         named = tuple(desk.history[row].labels[field] for row in rows)
         history = LabelledTexts(vectors[rows], counts[rows], named)
         told = [(name, text) for name, label in labels.items() for text in (label.description, *label.examples)]
         told_texts = [text for _, text in told]
         described = LabelledTexts(encoder.encode(told_texts), count_ngrams(told_texts), tuple(name for name, _ in told))
-        max_error = desk.rules.policy.max_error(field)
-        heads[field], report = fit_field(field, tuple(labels), history, described, max_error, plan.among(rows))
-        reports.append(report)
+        max_error, among = desk.rules.policy.max_error(field), plan.among([int(row) for row in rows])
+        one = fit_field(field, tuple(labels), history, described, max_error, among)
+        fitted[field] = replace(one, held_out=one.held_out.of_history(rows))
+        if field == "priority":
+            tickets = [past.ticket for past in desk.history]
+            fitted[field] = with_matrix(fitted[field], desk.rules.priority_scale, tickets, max_error)
+        if field == SCOPE_FIELD and unknown.on:
+            share = unknown.flag_at_most
+            novelty = fit_novelty(field, tuple(labels), (history, described), one.report.penalty, share, among)
         progress("fit fields", number + 1, len(fields))
-    return heads, reports
+    return fitted, novelty
 
 
 def build_past_replies(history: Sequence[HistoryRow], vectors: FloatArray) -> PastReplies:

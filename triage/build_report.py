@@ -27,3 +27,5 @@ def print_report(report: BuildReport) -> None:
     for field in report.fields:
         if field.risk.threshold is None:
             console.print(field.risk.sentence(field.field))
+    if report.novelty:
+        console.print(report.novelty.sentence())

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from models.linear_head import LinearHead
+from models.linear_head import FloatMatrix, LinearHead, softmax
 from models.protocols import FloatArray
 from models.text_features import NgramWeights, count_ngrams, join_features
+from triage.novelty import Judgement, Novelty
+from triage.priority_fusion import fuse
+from triage.priority_opinion import Opinion
 from triage.suggestions import Alternative, Factor, Prediction
 
+PRIORITY = "priority"
 MAX_ALTERNATIVES = 4
 #: Confidences are shown and stored to this many digits, so that a replay compares equal.
 DIGITS = 4
@@ -18,11 +22,47 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class FieldHead:
-    """A field's head and the confidence from which on it decides; None where no threshold keeps the stated error."""
+    """A field's head and the confidence from which on it decides; None where no threshold keeps the stated error.
+
+    matrix_weight: what the desk's priority matrix weighs beside the head; 0 where it has no say.
+    """
 
     head: LinearHead
     ngrams: NgramWeights
     threshold: float | None
+    matrix_weight: float = 0.0
+
+    def logits(self, counts: sparse.csr_matrix, vector: FloatArray) -> FloatMatrix:
+        """Return raw scores of shape (1, labels) for one text's n-gram counts and vector."""
+        return self.head.logits(join_features(vector[np.newaxis, :], self.ngrams.transform(counts)))
+
+    def predict(self, logits: FloatMatrix, opinion: Opinion | None = None) -> Prediction:
+        """Return the calibrated prediction of logits of shape (1, labels), with what the matrix says of them."""
+        heard = opinion is not None and self.matrix_weight > 0
+        if opinion is not None and heard:
+            logits = fuse(logits, opinion.agreement, self.matrix_weight)
+        chances = softmax(logits / self.head.temperature)[0]
+        order = np.argsort(-chances, kind="stable")
+        ranked = [
+            Alternative(value=self.head.labels[row], confidence=round(float(chances[row]), DIGITS))
+            for row in order[: MAX_ALTERNATIVES + 1]
+        ]
+        decided = self.threshold is not None and float(chances[order[0]]) >= self.threshold
+        return Prediction(
+            value=ranked[0].value if decided else None,
+            confidence=ranked[0].confidence,
+            decided=decided,
+            alternatives=tuple(ranked[1:] if decided else ranked[:MAX_ALTERNATIVES]),
+            factors=opinion.factors if opinion is not None and heard else (),
+        )
+
+
+@dataclass(frozen=True)
+class Classification:
+    """A prediction per field, and whether the ticket is one of ours; None where that cannot be told."""
+
+    fields: Mapping[str, Prediction]
+    novelty: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -30,38 +70,47 @@ class TicketClassifier:
     """One head per field over the same vector. Immutable; safe from many threads."""
 
     heads: Mapping[str, FieldHead]
+    novelty: Novelty | None = None
 
     def classify(
-        self, text: str, vector: FloatArray, decided: Mapping[str, tuple[str, str, str]] | None = None
-    ) -> dict[str, Prediction]:
-        """Return a prediction per field for a text and its unit vector of shape (dimension,).
+        self,
+        text: str,
+        vector: FloatArray,
+        decided: Mapping[str, tuple[str, str, str]] | None = None,
+        priority: Opinion | None = None,
+    ) -> Classification:
+        """Return what a text and its unit vector of shape (dimension,) say.
 
-        decided: (label, rule, evidence) of the fields that a routing rule has settled.
+        decided: (label, rule, evidence) of the fields that a routing rule has settled; priority: what the desk's
+        matrix says. Of a ticket that is none of
+        ours nothing else is decided; where a rule settled the field that scope is judged by, it is one of ours.
         """
         settled = decided or {}
         counts = count_ngrams([text])
-        return {
-            field: by_rule(*settled[field]) if field in settled else self._predict(field_head, counts, vector)
-            for field, field_head in self.heads.items()
-        }
+        fields: dict[str, Prediction] = {}
+        judgement = None
+        for field, field_head in self.heads.items():
+            if field in settled:
+                fields[field] = by_rule(*settled[field])
+                continue
+            logits = field_head.logits(counts, vector)
+            fields[field] = field_head.predict(logits, priority if field == PRIORITY else None)
+            if self.novelty and field == self.novelty.field:
+                judgement = self.novelty.judge(vector, logits)
+        if judgement and judgement.out_of_scope:
+            because = Factor(name="out_of_scope", effect="undecided", evidence=judgement.evidence)
+            fields = {name: found if name in settled else left_open(found, because) for name, found in fields.items()}
+        return Classification(fields, judgement)
 
-    @staticmethod
-    def _predict(field_head: FieldHead, counts: sparse.csr_matrix, vector: FloatArray) -> Prediction:
-        features = join_features(vector[np.newaxis, :], field_head.ngrams.transform(counts))
-        chances = field_head.head.probabilities(features)[0]
-        order = np.argsort(-chances, kind="stable")
-        ranked = [
-            Alternative(value=field_head.head.labels[row], confidence=round(float(chances[row]), DIGITS))
-            for row in order[: MAX_ALTERNATIVES + 1]
-        ]
-        confidence = float(chances[order[0]])
-        decided = field_head.threshold is not None and confidence >= field_head.threshold
-        return Prediction(
-            value=ranked[0].value if decided else None,
-            confidence=ranked[0].confidence,
-            decided=decided,
-            alternatives=tuple(ranked[1:] if decided else ranked[:MAX_ALTERNATIVES]),
-        )
+
+def left_open(prediction: Prediction, because: Factor) -> Prediction:
+    """Return a prediction without its decision: the value leads the alternatives."""
+    factors = (*prediction.factors, because)
+    if prediction.value is None:
+        return prediction.model_copy(update={"factors": factors})
+    best = Alternative(value=prediction.value, confidence=prediction.confidence)
+    others = (best, *prediction.alternatives)[:MAX_ALTERNATIVES]
+    return prediction.model_copy(update={"value": None, "decided": False, "alternatives": others, "factors": factors})
 
 
 def by_rule(label: str, rule: str, evidence: str) -> Prediction:

@@ -42,13 +42,16 @@ class TicketText:
     """The customer's words. `latest` is the newest customer message, `everything` all of them with the subject.
 
     `also_said`: lines that cleaning took off and that no quotation mark makes somebody else's. Rules that watch over
-    people read them too, so that nothing written behind a sentence can make it vanish.
+    people read them too, so that nothing written behind a sentence can make it vanish. `newest`: the newest customer
+    message with quoted mail and signature, for the gate; `sender`: name and address of who opened the ticket.
     """
 
     subject: str
     latest: str
     everything: str
     also_said: str = ""
+    newest: str = ""
+    sender: str = ""
 
     @property
     def watched(self) -> str:
@@ -66,9 +69,12 @@ def read_text(ticket: "Ticket") -> TicketText:
     subject = " ".join(normalise(ticket.subject or "").split())
     raw = [ticket.body or "", *(message.text for message in ticket.messages if message.author == "customer")]
     raw = [normalise(text) for text in raw]
-    kept = [text for text in map(clean, raw) if text]
-    everything = "\n".join(part for part in (subject, *kept) if part)
-    return TicketText(subject, kept[-1] if kept else "", everything, also_said(raw, everything))
+    kept = [(text, own) for text in map(without_markup, raw) if (own := _own(text))]
+    everything = "\n".join(part for part in (subject, *(own for _, own in kept)) if part)
+    newest, latest = kept[-1] if kept else ("", "")
+    who = ticket.requester
+    sender = normalise(" ".join(part for part in (who.name, who.email) if part))
+    return TicketText(subject, latest, everything, also_said(raw, everything), newest, sender)
 
 
 def also_said(messages: list[str], everything: str) -> str:
@@ -97,10 +103,12 @@ def normalise(text: str) -> str:
 
 def clean(text: str) -> str:
     """Return what a person wrote in one message: no markup, no quoted mail, no signature."""
-    text = normalise(text)
-    if HTML_TAG.search(text):
-        text = html_to_text(text)
-    return re.sub(r"\n{3,}", "\n\n", own_words(text)).strip()
+    return _own(without_markup(normalise(text)))
+
+
+def without_markup(text: str) -> str:
+    """Return normalised text as it is to be read: HTML as text, anything else as it stands."""
+    return html_to_text(text) if HTML_TAG.search(text) else text
 
 
 def html_to_text(markup: str) -> str:
@@ -113,6 +121,10 @@ def html_to_text(markup: str) -> str:
     text = nh3.clean(lines, tags=set(), clean_content_tags={"script", "style", "svg", "math"})
     stripped = [line.strip() for line in normalise(html.unescape(text)).split("\n")]
     return "\n".join(line for line in stripped if line)
+
+
+def _own(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", own_words(text)).strip()
 
 
 def _depth(markup: str) -> int:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +20,7 @@ from triage.business_hours import BusinessHours, Calendar
 from triage.drafting.policy import Policy, read_policy
 from triage.errors import DeskFileError
 from triage.fault_text import first_fault
+from triage.priority_opinion import PriorityScale
 from triage.routing import Routing, read_routing, settings_of
 from triage.taxonomy import Taxonomy, read_taxonomy
 from triage.tickets import Ticket
@@ -106,6 +108,12 @@ class DeskRules:
     taxonomy: Taxonomy
     policy: Policy
     routing: Routing
+
+    @cached_property
+    def priority_scale(self) -> PriorityScale:
+        """The desk's priorities, ranked, with their matrix."""
+        hours = {label: (target.respond_hours, target.resolve_hours) for label, target in self.settings.sla.items()}
+        return PriorityScale.of(self.taxonomy.priority, hours)
 
 
 @dataclass(frozen=True)

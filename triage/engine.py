@@ -69,7 +69,7 @@ class TriageEngine:
     def suggest(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
         """Return the whole suggestion: a draft, or a handoff with its reasons, or no reply with its reason."""
         clock = Clock(self.timer)
-        reading = self.read(ticket)
+        reading = self.read(ticket, now)
         clock.lap("classify")
         if reading.wants_no_reply:
             return self._suggestion(reading, Outcome(), suggestion_id, now, clock.laps)
@@ -82,12 +82,12 @@ class TriageEngine:
     def triage(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
         """Return kind, fields, due, and every handoff rule that needs no search: the fast path."""
         clock = Clock(self.timer)
-        reading = self.read(ticket)
+        reading = self.read(ticket, now)
         reasons = () if reading.wants_no_reply else decide_handoff(self._evidence(reading), self.rules.policy)
         clock.lap("classify")
         return self._suggestion(reading, Outcome(reasons=reasons), suggestion_id, now, clock.laps)
 
-    def read(self, ticket: Ticket) -> Reading:
+    def read(self, ticket: Ticket, now: datetime) -> Reading:
         """Clean, gate, detect and classify a ticket: one encoder pass, none for a ticket without a word."""
         text = read_text(ticket)
         follow_up = any(message.author == "customer" for message in ticket.messages)
@@ -100,8 +100,9 @@ class TriageEngine:
             language = Language(ticket.language.lower()[:2], 0.0)
         texts = list(dict.fromkeys([text_to_classify(text), text_to_search(text)]))
         vectors = self.encoder.encode(texts)
-        fields = self.classifier.classify(texts[0], vectors[0], self.rules.routing.decide(ticket, text))
-        return Reading(ticket, text, kind, language, fields, vectors[-1])
+        opinion = self.rules.priority_scale.opinion(ticket, text, now.astimezone(self.calendar.zone))
+        found = self.classifier.classify(texts[0], vectors[0], self.rules.routing.decide(ticket, text), opinion)
+        return Reading(ticket, text, kind, language, found.fields, vectors[-1], found.novelty)
 
     def find_articles(self, query: str, limit: int, internal: bool) -> list[ArticleHit]:
         """Search the knowledge base; internal articles only where the caller may see them."""
@@ -139,6 +140,7 @@ class TriageEngine:
             language=reading.language,
             desk_languages=self.rules.settings.languages,
             fields=reading.fields,
+            novelty=reading.novelty,
         )
 
     def _suggestion(
@@ -156,6 +158,7 @@ class TriageEngine:
             kind_evidence=reading.kind.evidence,
             language=reading.language.code,
             fields=dict(reading.fields),
+            novelty=reading.novelty.chance if reading.novelty else None,
             due=self._due(reading, now),
             disposition=disposition(reading, outcome),
             articles=articles_of(outcome.hits),

@@ -16,6 +16,7 @@ from models.linear_head import MAX_GRAM, CentredRows, FloatMatrix, HeadFit, Line
 from models.protocols import FloatArray
 from models.text_features import NgramWeights, join_features
 from triage.classify import FieldHead
+from triage.held_out import HeldOut, nothing_held_out
 from triage.risk import RiskThreshold, find_threshold, proportion_interval
 
 FOLDS = 5
@@ -99,7 +100,10 @@ WITHOUT_HISTORY = Penalty(scale=0.5, strength=10.0)
 
 @dataclass(frozen=True)
 class FieldReport:
-    """How well a field's head did on held-out folds; None where there was no history to hold out."""
+    """How well a field's head did on held-out folds; None where there was no history to hold out.
+
+    matrix_weight: what the priority matrix weighs beside the head, None for other fields.
+    """
 
     field: str
     n: int
@@ -112,10 +116,25 @@ class FieldReport:
     accuracy_low: float | None = None
     accuracy_high: float | None = None
     ece: float | None = None
+    matrix_weight: float | None = None
+
+    @property
+    def penalty(self) -> Penalty:
+        """Scale and strength of the head."""
+        return Penalty(self.scale, self.strength)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class FittedField:
+    """A field's head, how well it did, and what it said of the rows that it had not seen."""
+
+    head: FieldHead
+    report: FieldReport
+    held_out: HeldOut
 
 
 class Fold:
@@ -143,7 +162,7 @@ def fit_field(
     descriptions: LabelledTexts,
     max_error: float,
     plan: FoldPlan = ALL_JUDGE,
-) -> tuple[FieldHead, FieldReport]:
+) -> FittedField:
     """Fit a head on history and label descriptions; calibrate it and find its threshold on held-out history.
 
     Scale and strength with the lowest held-out log loss are taken; temperature and threshold come from the logits of
@@ -158,29 +177,37 @@ def fit_field(
         risk = find_threshold(np.zeros(0), np.zeros(0, dtype=bool), max_error)
         penalty = WITHOUT_HISTORY
         report = FieldReport(field, n, len(labels), penalty.scale, penalty.strength, risk)
-        return FieldHead(head, weights, None), report
-    penalty, held_out = held_out_logits(labels, history, descriptions, targets, folds)
-    targets = targets[folds >= 0]
-    temperature = fit_temperature(held_out, targets)
-    chances = softmax(held_out / temperature)
-    confidence, correct = chances.max(axis=1), chances.argmax(axis=1) == targets
-    risk = find_threshold(confidence, correct, max_error)
-    low, high = proportion_interval(int(correct.sum()), n)
+        return FittedField(FieldHead(head, weights, None), report, nothing_held_out(labels))
+    penalty, logits = held_out_logits(labels, history, descriptions, targets, folds)
+    rows = np.flatnonzero(folds >= 0)
+    targets = targets[rows]
+    temperature = fit_temperature(logits, targets)
     head, weights = _fit_all(labels, history + descriptions, penalty)
+    held_out = HeldOut(tuple(labels), rows, targets, logits.astype(np.float32), temperature)
+    report, threshold = judge(field, penalty, held_out, max_error)
+    return FittedField(FieldHead(replace(head, temperature=temperature), weights, threshold), report, held_out)
+
+
+def judge(field: str, penalty: Penalty, held_out: HeldOut, max_error: float) -> tuple[FieldReport, float | None]:
+    """Return what held-out rows say of a field, and the threshold from which on it decides."""
+    chances = held_out.chances()
+    confidence, correct = chances.max(axis=1), chances.argmax(axis=1) == held_out.targets
+    risk = find_threshold(confidence, correct, max_error)
+    low, high = proportion_interval(int(correct.sum()), len(correct))
     report = FieldReport(
         field,
-        n,
-        len(labels),
+        len(correct),
+        len(held_out.labels),
         penalty.scale,
         penalty.strength,
         risk,
-        temperature=temperature,
+        temperature=held_out.temperature,
         accuracy=float(correct.mean()),
         accuracy_low=low,
         accuracy_high=high,
         ece=expected_calibration_error(confidence, correct),
     )
-    return FieldHead(replace(head, temperature=temperature), weights, risk.threshold), report
+    return report, risk.threshold
 
 
 def held_out_logits(
@@ -202,7 +229,7 @@ def held_out_logits(
         return Fold(labels, history.take(inside) + descriptions, history.take(outside))
 
     judging = np.flatnonzero(folds >= 0)
-    choosing = 0 if len(judging) < FEW_ROWS else min(FOLDS, math.ceil(ENOUGH_ROWS * FOLDS / len(judging)))
+    choosing = 0 if len(judging) < FEW_ROWS else folds_that_hold(len(judging))
     workers = 1 if len(targets) <= MAX_GRAM else len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(workers) as threads:
         ready = [fold(number) for number in range(choosing)]
@@ -217,6 +244,11 @@ def held_out_logits(
         for number, found in enumerate(threads.map(judge, range(FOLDS))):
             logits[folds == number] = found
     return penalty, logits[judging]
+
+
+def folds_that_hold(judging: int) -> int:
+    """Return how many of the folds of so many judging rows hold `ENOUGH_ROWS` of them."""
+    return min(FOLDS, math.ceil(ENOUGH_ROWS * FOLDS / judging))
 
 
 def choose_penalty(folds: Sequence[Fold], targets: NDArray[np.int64], threads: ThreadPoolExecutor) -> Penalty:

@@ -17,6 +17,7 @@ from retrieval.documents import Block, Document, Passage
 from retrieval.lexical_index import LexicalIndex
 from retrieval.search import PassageSearch
 from triage.classify import FieldHead, TicketClassifier
+from triage.novelty import Novelty
 from triage.suggestions import SimilarTicket
 
 HEAD_ARRAYS = ("weights", "bias", "columns", "idf")
@@ -52,21 +53,47 @@ def write_heads(folder: Path, heads: Mapping[str, FieldHead]) -> None:
             "labels": list(head.labels),
             "temperature": head.temperature,
             "threshold": field_head.threshold,
+            "matrix_weight": field_head.matrix_weight,
         }
     write_arrays(folder / "heads.npz", arrays)
     write_json(folder / "heads.json", {"order": list(heads), "fields": card})
 
 
-def read_heads(folder: Path) -> TicketClassifier:
-    """Read what `write_heads` wrote."""
+def read_heads(folder: Path, dimension: int) -> TicketClassifier:
+    """Read what `write_heads` and `write_novelty` wrote."""
     arrays, card = read_arrays(folder / "heads.npz"), read_json(folder / "heads.json")
     heads = {}
     for field in card["order"]:
         entry = card["fields"][field]
         weights, bias, columns, idf = (arrays[f"{name}_{entry['number']}"] for name in HEAD_ARRAYS)
         head = LinearHead(tuple(entry["labels"]), weights, bias, entry["temperature"])
-        heads[field] = FieldHead(head, NgramWeights(columns, idf), entry["threshold"])
-    return TicketClassifier(heads)
+        heads[field] = FieldHead(head, NgramWeights(columns, idf), entry["threshold"], entry["matrix_weight"])
+    return TicketClassifier(heads, read_novelty(folder, dimension))
+
+
+def write_novelty(folder: Path, novelty: Novelty | None) -> None:
+    """Write what tells tickets that are like no past one; where there is none, a card that says so."""
+    if novelty is None:
+        write_json(folder / "novelty.json", None)
+        return
+    card = {
+        "field": novelty.field,
+        "rows": len(novelty.known),
+        "weights": novelty.weights,
+        "threshold": novelty.threshold,
+    }
+    write_json(folder / "novelty.json", card)
+    novelty.known.save(folder / "known.faiss")
+
+
+def read_novelty(folder: Path, dimension: int) -> Novelty | None:
+    """Read what `write_novelty` wrote."""
+    card = read_json(folder / "novelty.json")
+    if card is None:
+        return None
+    known = DenseIndex.load(folder / "known.faiss", card["rows"], dimension)
+    constant, similarity, energy = card["weights"]
+    return Novelty(card["field"], known, (constant, similarity, energy), card["threshold"])
 
 
 def write_search(folder: Path, search: PassageSearch) -> None:

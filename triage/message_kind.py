@@ -1,73 +1,45 @@
-"""The gate: is this a request at all? Headers first (RFC 3834, RFC 3464), the text after."""
+"""The gate: is this a request at all? What a standard makes proof first, then headers weighed with the words.
+
+RFC 3834 (automatic replies), RFC 3464 (delivery reports), RFC 8098 (read receipts), RFC 2369 and 2919 (lists).
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+from triage import message_wording as wording
 from triage.cleaning import TicketText
 from triage.drafting.clauses import find_wording
+from triage.quoted_mail import all_but_quotes, bare_words
 
 Kind = Literal["request", "thanks", "auto_reply", "bounce", "list_mail", "empty"]
 
 READABLE = re.compile(r"[^\W_]")
-BOUNCE_SUBJECT = re.compile(
-    r"^(?:undeliver(?:ed|able)\b|mail delivery (?:failed|failure|subsystem)|delivery status notification"
-    r"|returned mail\b|delivery (?:has )?failed|failure notice)",
+REPLY_SUBJECT = re.compile(r"(?:re|aw|sv|antw|antwort|rif|odp|res)\s?(?:\[\d+\])?\s?:", re.I)
+PASSED_ON_SUBJECT = re.compile(r"(?:fwd?|wg|tr|rv|doorst)\s?:", re.I)
+NO_SUBJECT = re.compile(r"\W*(?:no subject|kein betreff|ohne betreff|sans (?:objet|sujet)|sin asunto)?\W*", re.I)
+DAEMON = re.compile(r"\bmailer-daemon\b|\bmail delivery (?:sub)?system\b", re.I)
+POSTMASTER = re.compile(r"\bpostmaster@|\bmicrosoftexchange\w{0,80}@", re.I)
+MACHINE = re.compile(
+    r"\b(?:no-?_?reply|do-?_?not-?_?reply|notifications?|alerts?|monitoring|automailer|robot|calendar-notification)\b",
     re.I,
 )
-AUTO_SUBJECT = re.compile(
-    r"^(?:automatic reply|auto(?:matic)?[- ]?(?:reply|response)|out of (?:the )?office|abwesenheits\w*"
-    r"|automatische antwort|r[ée]ponse automatique|respuesta autom[áa]tica)\b",
+#: A list's own tag in the subject, or a greeting to its members.
+TO_ALL = re.compile(
+    r"(?:(?:re|aw|fwd?|wg)\s?: ?)?\[[\w./ -]{2,60}\]|(?:dear|hi|hello|hey) (?:all|everyone|members|list)\b"
+    r"|(?:liebe|hallo|moin|servus)\w{0,2} (?:alle|zusammen|mitglieder|liste)\b|bonjour à tous\b|hola a todos\b",
     re.I,
 )
-#: Said of the mail itself, so enough alone.
-AUTO_TEXT = re.compile(
-    r"\b(?:this is an automat\w+|automat\w+ (?:reply|response|answer) (?:to|from)"
-    r"|(?:i am|i'm|i will be|i'll be|we are|we're|we will be|currently|am) (?:currently |now |away and )?"
-    r"out of (?:the )?office"
-    r"|limited access to (?:my |our )?e-?mails?"
-    r"|(?:not|nobody)(?: is| be| being)? (?:checked|checking|reading|read|monitored)\b[^.?!\n]{0,20}"
-    r"\b(?:inbox|mailbox|e?-?mails?))",
-    re.I,
-)
-#: Said of the writer, and only where nothing else is.
-AWAY = re.compile(
-    r"\b(?:i am|i'm|i will be|i'll be|we are|we're|we will be) (?:currently |now )?"
-    r"(?:away|closed|on (?:\w+ )?(?:holiday|leave|vacation)|out of (?:the )?office|not in the (?:office|shop))\b",
-    re.I,
-)
-THANKS = re.compile(
-    r"\b(?:thanks?|thank you|thankyou|thx|cheers|ta(?=[!.,]|$)|much appreciated|lifesaver|you're a star"
-    r"|(?:brilliant|perfect|great)"
-    r"|(?:all|now|got it|that|it's|is|are) (?:sorted|fixed|solved|good|done|working)|sorted now|did the trick|did it"
-    r"|works (?:now|again|fine|perfectly)|have a (?:nice|good|lovely) \w+|no further|you can close"
-    r"|(?:problem|issue) solved)\b",
-    re.I,
-)
-IN_ADVANCE = re.compile(
-    r"\b(?:thanks|thank you)(?: very much| so much)? in (?:advance|anticipation)\b|\bthanks for nothing\b", re.I
-)
-ASKS = re.compile(
-    r"\?|\b(?:how (?:do|can|to)|can (?:you|i|we)|could (?:you|i|we)|would you|please|pls|need(?:s)? to|but|still"
-    r"|however|although|except|errors?|wrong|not work\w*|doesn'?t|won'?t|can'?t|cannot|unable|help me|broken|missing"
-    r"|one more|another|what|why|when|where|which|wondering|let me know|cancel|charged?|refund|add|delete"
-    r"|twice|upside|stuck|fails?|failed|nothing)\b",
-    re.I,
-)
-REFERRAL = re.compile(
-    r"\b(?:please (?:contact|call|ring|write|e-?mail|speak)|when (?:i|we)|for (?:anything|urgent))[^.!\n]*", re.I
-)
-SENTENCE = re.compile(r"[.!?\n]+")
-GREETING = re.compile(r"(?:hi|hello|dear|hiya|hey|morning|good (?:morning|afternoon|evening))\b[^.!?]{0,40},?", re.I)
-WANTS = re.compile(
-    r"^(?:and |so |also |then |now )*(?:cancel|delete|add|change|send|move|remove|refund|update|set|stop|call|ring|fix"
-    r"|check|make|give|tell|show|close|reset|put|take|help|explain|restore|undo|switch|turn|look|get|let)\b"
-    r"|\b(?:i|we)(?:'d| would)? (?:want|need|like|wish|must|have to|forgot|lost|have (?:forgotten|lost))\b"
-    r"|\b(?:and|only|just) now\b|\bnow the\b|\bthough\b|\binstead\b|\bnot\b|n't\b|\bno longer\b|\bbut\b",
-    re.I,
-)
-MAX_THANKS_WORDS = 45
+DIGEST = re.compile(r"\bdigest\b.{0,40}\b(?:vol|issue|\d)", re.I)
+#: A list of this name is a way to the desk, not a mailing (RFC 2142 and what people add to it).
+SHARED_ADDRESS = "shared_address"
+#: Set by what answers by itself, whatever stands in them.
+AUTOMATIC_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-mail-autoreply", "x-boxtrapper")
+#: Set on mail that goes to many. X-Auto-Response-Suppress is not among any of these: Exchange sets it on any mail.
+CAMPAIGN_HEADERS = ("x-campaign", "x-campaignid", "x-campaign-id", "x-mc-user", "x-mailgun-campaign-id", "x-mailin-eid")
+GROUP_HEADERS = ("list-post", "mailing-list", "x-google-group-id", "x-mailman-version", "x-beenthere", "x-sequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,86 +50,198 @@ class MessageKind:
     evidence: str
 
 
+@dataclass(frozen=True)
+class _Mail:
+    """What the rules look at: headers by lower-case name, the sender, the words."""
+
+    text: TicketText
+    headers: Mapping[str, str]
+    sender: str
+    is_follow_up: bool
+
+    @cached_property
+    def words(self) -> str:
+        """What the writer says, nothing else; an answer within quoted lines is part of it."""
+        return bare_words(self.text.newest, self.text.sender).replace("’", "'")
+
+    @cached_property
+    def unquoted(self) -> str:
+        """The mail without quoted lines, footers and signature included."""
+        return all_but_quotes(self.text.newest)
+
+    @property
+    def subject(self) -> str:
+        """The subject of this very message; that of a ticket says nothing about what was added to it later."""
+        return "" if self.is_follow_up else self.text.subject
+
+    @property
+    def is_answer(self) -> bool:
+        return self.is_follow_up or "in-reply-to" in self.headers or REPLY_SUBJECT.match(self.subject) is not None
+
+    @cached_property
+    def wish(self) -> str:
+        """What shows that a person asks for something, in the writer's own words or in what a form passes on."""
+        asked = wording.asks(self.words) or ("?" if "?" in self.words else "")
+        return asked or wording.passed_on(f"{self.subject}\n{self.words}")
+
+
 def message_kind(text: TicketText, headers: Mapping[str, str], is_follow_up: bool = False) -> MessageKind:
     """Tell requests from mail that wants no answer. Anything doubtful is a request.
 
     `headers` are those of the newest message; a follow-up from the customer is judged by its text alone.
     """
-    if not is_follow_up:
-        found = _by_headers({name.lower(): value.strip() for name, value in headers.items()}, text.subject)
-        if found:
-            return found
-    if not READABLE.search(text.question):
-        return MessageKind("empty", "no letter or digit in subject and body")
-    found = _by_text(text)
-    if found and _needs_a_person(text):
+    plain = {} if is_follow_up else {name.lower(): value.strip() for name, value in headers.items()}
+    sender = "" if is_follow_up else f"{text.sender} {plain.get('from', '')} {plain.get('sender', '')}"
+    mail = _Mail(text, plain, sender, is_follow_up)
+    found = _proven_bounce(mail) or _proven_auto_reply(mail)
+    if found:
+        return found
+    rules = (_empty, _list_mail, _bounce, _machine_sent, _auto_reply, _thanks)
+    found = next((kind for rule in rules if (kind := rule(mail))), None)
+    if found and found.kind != "empty" and _needs_a_person(text):
         return MessageKind("request", f"{found.evidence}, and yet somebody may need a person")
     return found or MessageKind("request", "nothing says otherwise")
 
 
-def _by_headers(headers: Mapping[str, str], subject: str) -> MessageKind | None:
-    content_type = headers.get("content-type", "").lower()
+def _proven_bounce(mail: _Mail) -> MessageKind | None:
+    content_type = mail.headers.get("content-type", "").lower()
     if "multipart/report" in content_type and "delivery-status" in content_type:
         return MessageKind("bounce", f"Content-Type: {content_type[:80]}")
-    sender = headers.get("from", "").lower()
-    null_sender = headers.get("return-path") == "<>"
-    if BOUNCE_SUBJECT.search(subject) and (
-        null_sender or "mailer-daemon" in sender or "x-failed-recipients" in headers
-    ):
-        return MessageKind("bounce", "null sender and a delivery-failure subject")
-    submitted = headers.get("auto-submitted", "").lower()
-    # A keyword, then perhaps a comment in brackets and parameters (RFC 3834, section 5).
-    if re.split(r"[;(\s]", submitted.strip())[0] not in ("", "no"):
-        return MessageKind("auto_reply", f"Auto-Submitted: {submitted[:80]}")
-    for name in ("x-autoreply", "x-autorespond", "x-auto-response-suppress"):
-        if headers.get(name, "no").lower() not in ("no", "none", ""):
-            return MessageKind("auto_reply", f"{name}: {headers[name][:80]}")
-    precedence = headers.get("precedence", "").lower()
-    if precedence == "auto_reply":
-        return MessageKind("auto_reply", "Precedence: auto_reply")
-    if "list-id" in headers or "list-unsubscribe" in headers or precedence in ("bulk", "list", "junk"):
-        return MessageKind("list_mail", "List-Id, List-Unsubscribe or Precedence")
+    for name in ("x-failed-recipients", "x-ms-exchange-message-is-ndr"):
+        if name in mail.headers:
+            return MessageKind("bounce", f"{name}: {mail.headers[name][:80]}")
+    if found := DAEMON.search(mail.sender):
+        return MessageKind("bounce", f"sender: {found.group()}")
+    if mail.headers.get("return-path") == "<>" or POSTMASTER.search(mail.sender):
+        said = wording.opens_with("bounce_subject", mail.subject) or wording.bounced(mail.unquoted)
+        return MessageKind("bounce", f"null sender or postmaster, and: {said[:80]}") if said else None
     return None
 
 
-def _by_text(text: TicketText) -> MessageKind | None:
-    if BOUNCE_SUBJECT.search(text.subject) and re.search(
-        r"\b(?:recipient|address|mailbox|smtp|550)\b", text.latest, re.I
-    ):
-        return MessageKind("bounce", f"subject: {text.subject[:80]}")
-    if match := AUTO_SUBJECT.search(text.subject):
-        return MessageKind("auto_reply", f"subject: {match.group()}")
-    opening = text.latest[:600]
-    if (match := AUTO_TEXT.search(opening)) and "?" not in text.latest:
-        return MessageKind("auto_reply", f"text: {match.group()}")
-    if (match := AWAY.search(opening)) and not ASKS.search(_without_referral(text.latest)):
-        return MessageKind("auto_reply", f"text: {match.group()}")
-    return _thanks(text)
+def _proven_auto_reply(mail: _Mail) -> MessageKind | None:
+    headers = mail.headers
+    content_type = headers.get("content-type", "").lower()
+    if "multipart/report" in content_type or ("text/calendar" in content_type and "method=reply" in content_type):
+        return None if mail.wish else MessageKind("auto_reply", f"Content-Type: {content_type[:80]}")
+    if _submitted(headers) in ("auto-replied", "auto-notified"):
+        return MessageKind("auto_reply", f"Auto-Submitted: {headers['auto-submitted'].lower()[:80]}")
+    for name in AUTOMATIC_HEADERS:
+        if headers.get(name, "no").lower() not in ("no", "none", ""):
+            return MessageKind("auto_reply", f"{name}: {headers[name][:80]}")
+    for name in ("precedence", "x-precedence"):
+        if headers.get(name, "").lower() in ("auto_reply", "auto-reply"):
+            return MessageKind("auto_reply", f"{name}: {headers[name][:80]}")
+    return None
 
 
-def _without_referral(text: str) -> str:
-    """Leave out what an absence note says of others: "please contact …", "when I am back", "for anything urgent"."""
-    return REFERRAL.sub("", text)
+def _submitted(headers: Mapping[str, str]) -> str:
+    """Return the keyword of Auto-Submitted; a comment and parameters may follow it (RFC 3834, section 5)."""
+    return re.split(r"[;(\s]", headers.get("auto-submitted", "").lower())[0]
 
 
-def _thanks(text: TicketText) -> MessageKind | None:
-    """Thanks and nothing else: it opens with thanks, no sentence wants anything, nor does a subject of its own.
-
-    Who wants something and is polite thanks at the end; who thanks first has got what they wanted.
-    """
-    found = THANKS.search(text.latest)
-    answer = re.match(r"(?:re|aw|sv|antw)\s*:", text.subject, re.I) is not None
-    if found is None or len(text.latest.split()) > MAX_THANKS_WORDS or IN_ADVANCE.search(text.latest):
+def _empty(mail: _Mail) -> MessageKind | None:
+    """Nothing of the writer's own: an answer's subject is the desk's, a mail passed on is said."""
+    if not READABLE.search(mail.text.question):
+        return MessageKind("empty", "no letter or digit in subject and body")
+    says_nothing = not READABLE.search(mail.words) and not wording.first("thanks", [mail.words])
+    if not says_nothing or PASSED_ON_SUBJECT.match(mail.subject):
         return None
-    if text.subject and not answer and (ASKS.search(text.subject) or not THANKS.search(text.subject)):
+    if NO_SUBJECT.fullmatch(mail.subject) or (mail.is_answer and READABLE.search(mail.text.newest)):
+        return MessageKind("empty", "nothing but quoted mail, signature or legal notice")
+    return None
+
+
+def _list_mail(mail: _Mail) -> MessageKind | None:
+    """A mailing tells how to leave it; a shared support address is a list too, and there people ask."""
+    headers, footer = mail.headers, wording.newsletter(mail.unquoted)
+    campaign = next((name for name in CAMPAIGN_HEADERS if name in headers), "")
+    header = campaign or next((name for name in ("list-unsubscribe", "list-id") if name in headers), "")
+    if PASSED_ON_SUBJECT.match(mail.subject) or (footer and not header and mail.is_answer):
         return None
-    sentences = [sentence.strip() for sentence in SENTENCE.split(text.latest) if sentence.strip()]
-    opening = [sentence for sentence in sentences if not GREETING.fullmatch(sentence)][:1]
-    if not opening or not THANKS.search(opening[0]):
+    if header and not wording.first(SHARED_ADDRESS, [_list_name(headers)]) and DIGEST.search(mail.subject):
+        return MessageKind("list_mail", f"{header} and the subject: {mail.subject[:80]}")
+    evidence = f"{header or 'no list header'}, and: {footer}" if footer else f"{header}: {headers.get(header, '')[:80]}"
+    is_group = any(name in headers for name in GROUP_HEADERS)
+    to_all = TO_ALL.match(mail.subject) or TO_ALL.match(mail.words)
+    if is_group and (not to_all or wording.first(SHARED_ADDRESS, [_list_name(headers)])):
         return None
-    if any(WANTS.search(sentence) for sentence in sentences) or ASKS.search(text.latest):
+    if not header or not footer:
+        one_click = "list-unsubscribe-post" in headers and headers.get("precedence", "").lower() == "bulk"
+        alone = wording.ALONE.search(mail.unquoted) or mail.wish
+        return MessageKind("list_mail", evidence) if (footer or campaign or one_click) and not alone else None
+    asked = wording.asks_for_itself(mail.words) or (is_group and "?" in mail.words)
+    return None if asked else MessageKind("list_mail", evidence)
+
+
+def _list_name(headers: Mapping[str, str]) -> str:
+    """Return the first label of a list's name: "support" of <support.shop.example>."""
+    name = headers.get("list-id", "")
+    return name[name.rfind("<") + 1 :].split(".")[0].lower()
+
+
+def _bounce(mail: _Mail) -> MessageKind | None:
+    """Without any header: two things that mail servers say, and no question of a person who got them."""
+    if mail.is_answer or PASSED_ON_SUBJECT.match(mail.subject) or mail.wish:
         return None
-    return MessageKind("thanks", f"text: {found.group()}")
+    subject, said = wording.opens_with("bounce_subject", mail.subject), wording.bounced(mail.unquoted)
+    code = wording.server_code(mail.unquoted)
+    is_personal = wording.speaks_of_self(mail.words, ("bounce_text",) if subject else ())
+    if is_personal or [subject, said, code].count("") > 1:
+        return None
+    return MessageKind("bounce", f"text: {subject or said}, {code or said}"[:120])
+
+
+def _machine_sent(mail: _Mail) -> MessageKind | None:
+    """Auto-Submitted: auto-generated is a hint only: web forms and ticket systems send people's words with it."""
+    if _submitted(mail.headers) in ("", "no"):
+        return None
+    header = f"Auto-Submitted: {mail.headers['auto-submitted'][:40]}"
+    if found := wording.opens_with("auto_subject", mail.subject):
+        return MessageKind("auto_reply", f"{header}, subject: {found[:60]}")
+    signs = wording.receipt(mail.subject, mail.unquoted)
+    is_passed_on = wording.passed_on(f"{mail.subject}\n{mail.words}")
+    if "unread" in signs and "received" in signs and not is_passed_on:
+        return MessageKind("auto_reply", f"{header}, text: {signs['unread']}")
+    if wording.asks(mail.words, wording.ABSENCE) or "?" in mail.words or is_passed_on:
+        return None
+    found = wording.automatic(mail.unquoted) or wording.absence(mail.words) or next(iter(signs.values()), "")
+    if found:
+        return MessageKind("auto_reply", f"{header}, text: {found[:80]}")
+    if (machine := MACHINE.search(mail.sender)) and not wording.ALONE.search(mail.words):
+        return MessageKind("auto_reply", f"{header}, sender: {machine.group()}")
+    return MessageKind("auto_reply", f"{header}, null sender") if mail.headers.get("return-path") == "<>" else None
+
+
+def _auto_reply(mail: _Mail) -> MessageKind | None:
+    asked = wording.asks(mail.words, wording.ABSENCE) or wording.passed_on(f"{mail.subject}\n{mail.words}")
+    if asked or PASSED_ON_SUBJECT.match(mail.subject):
+        return None
+    if "?" in mail.words + mail.subject:
+        return None
+    found = wording.opens_with("auto_subject", mail.subject)
+    is_prefix = found.endswith(":") or mail.subject[len(found) :].lstrip().startswith(":")
+    if found and (is_prefix or wording.supports_absence(mail.words)):
+        return MessageKind("auto_reply", f"subject: {found}")
+    found = wording.opens_with("receipt_subject", mail.subject)
+    if found and (not READABLE.search(mail.words) or wording.automatic(mail.words)):
+        return MessageKind("auto_reply", f"subject: {found}")
+    if found := wording.absence(mail.words):
+        return MessageKind("auto_reply", f"text: {found}")
+    if (found := wording.automatic(mail.words)) and not wording.ALONE.search(mail.words):
+        return MessageKind("auto_reply", f"text: {found}")
+    signs = wording.receipt(mail.subject, mail.words)
+    if len(signs) > 1 and "received" in signs and not wording.ALONE.search(mail.words):
+        return MessageKind("auto_reply", f"text: {', '.join(signs.values())}"[:120])
+    return None
+
+
+def _thanks(mail: _Mail) -> MessageKind | None:
+    """Thanks and nothing else, and no subject of its own that wants something."""
+    found = wording.thanks(mail.words)
+    subject = "" if mail.is_answer or NO_SUBJECT.fullmatch(mail.subject) else mail.subject
+    if not found or (subject and not wording.thanks(subject)) or wording.first("sarcastic", [mail.subject]):
+        return None
+    return MessageKind("thanks", f"text: {found}")
 
 
 def _needs_a_person(text: TicketText) -> bool:

@@ -9,6 +9,7 @@ from retrieval.documents import Document, Hit
 from triage.cleaning import TicketText
 from triage.language import Language
 from triage.message_kind import MessageKind
+from triage.novelty import Judgement
 from triage.suggestions import ArticleHit, Disposition, Draft, HandoffReason, Prediction, SimilarTicket, Why
 from triage.tickets import Ticket
 
@@ -27,6 +28,7 @@ class Reading:
     language: Language
     fields: Mapping[str, Prediction]
     vector: FloatArray | None
+    novelty: Judgement | None = None
 
     @property
     def wants_no_reply(self) -> bool:

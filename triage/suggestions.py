@@ -153,7 +153,10 @@ class Versions(WireModel):
 
 
 class Suggestion(WireModel):
-    """Everything about one ticket. `timing_ms` and `id` are left out of comparisons."""
+    """Everything about one ticket. `timing_ms` and `id` are left out of comparisons.
+
+    novelty: the chance that the ticket is like none of the desk's past ones, at even odds; null where that is unknown.
+    """
 
     id: str
     ticket_id: str | None
@@ -162,6 +165,7 @@ class Suggestion(WireModel):
     kind_evidence: str
     language: str
     fields: dict[str, Prediction]
+    novelty: float | None = Field(default=None, ge=0, le=1)
     due: Due | None
     disposition: Disposition
     articles: tuple[ArticleHit, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from triage.business_hours import BusinessHours
+from triage.priority_matrix import PriorityMatrix
 from triage.toml_files import FileModel, read_toml
 
 #: Fields that every desk has.
@@ -49,6 +50,28 @@ class TaxonomyField(FileModel):
     labels: dict[str, Label] = Field(min_length=1)
 
 
+class PriorityField(TaxonomyField):
+    """The field `priority`.
+
+    order: its labels, the most pressing first; matrix: what impact and urgency make of it; vip_tags: the requesters'
+    tags that count as impact.
+    """
+
+    order: tuple[str, ...] = ()
+    matrix: PriorityMatrix | None = None
+    vip_tags: tuple[str, ...] = ("vip",)
+
+    @model_validator(mode="after")
+    def _labels_exist(self) -> "PriorityField":
+        labels = ", ".join(self.labels)
+        if self.order and sorted(self.order) != sorted(self.labels):
+            raise ValueError(f"order must name each label once, the most pressing first: {labels}")
+        unknown = [label for label in (self.matrix.labels if self.matrix else ()) if label not in self.labels]
+        if unknown:
+            raise ValueError(f"the matrix names {unknown[0]!r}, which is no priority; use {labels}")
+        return self
+
+
 class TeamField(FileModel):
     """The field `team`."""
 
@@ -60,7 +83,7 @@ class Taxonomy(FileModel):
     """All fields of a desk; `category`, `priority` and `team` always."""
 
     category: TaxonomyField
-    priority: TaxonomyField
+    priority: PriorityField
     team: TeamField
     more: dict[str, TaxonomyField] = {}
 

@@ -11,17 +11,16 @@ from eval.report.markup import Html, folded, join, listing, note, part, plain, s
 from models.artifact_files import write_bytes_atomically
 from triage.audit_findings import Audit, Contradiction, FieldAudit, OverlappingLabels, Place, Queue
 from triage.audit_text import (
+    OVERLAPPING,
     WEAKNESSES,
     chance_text,
     field_sentence,
     labels_of,
+    mistaken,
     name_of,
-    overlap_advice,
     queue_sentence,
     topic_name,
 )
-
-PLACE = ("ticket", "line")
 
 
 def write_audit_page(audit: Audit, path: Path, top: int) -> None:
@@ -64,7 +63,7 @@ def _findings(field: FieldAudit, top: int) -> Iterator[Html]:
         yield part("Labels to check", _count(len(field.suspects), top), _suspects(field, top))
     if field.overlaps:
         shown = [_overlap(pair) for pair in field.overlaps[:top]]
-        yield part("Labels that overlap", _count(len(field.overlaps), top), *shown)
+        yield part(OVERLAPPING, _count(len(field.overlaps), top), *shown)
     if field.weak:
         yield part("Weak labels", _count(len(field.weak), top), _weak(field, top))
     if field.contradictions:
@@ -78,18 +77,19 @@ def _count(found: int, top: int) -> Html:
 
 def _suspects(field: FieldAudit, top: int) -> Html:
     rows = [
-        [*_cells(each.place), text(each.given), plain(chance_text(each.given_chance)),
-         text(each.suggested), plain(chance_text(each.suggested_chance)), text(each.place.words)]
+        [_named(each.place), _likely(each.given, each.given_chance), _likely(each.suggested, each.suggested_chance)]
         for each in field.suspects[:top]
-    ]  # fmt: skip
-    columns = (*PLACE, "given", "chance", "suggested", "chance", "first words")
+    ]
+    columns = ("ticket", "given label", "suggested")
     return table(f"Labels of {field.field} to check, the most suspect first", columns, rows, words=len(columns))
 
 
 def _overlap(pair: OverlappingLabels) -> Html:
     overlap = f"{pair.mass:.0%} (95 %: {pair.low:.0%}–{pair.high:.0%})"
     summary = Html(f'{text(" / ".join(pair.labels))} <span class="soft">{plain(overlap)}</span>')
-    return folded(summary, note(overlap_advice(pair)), note("Between them:"), _places(pair.between))
+    return folded(
+        summary, note(f"Taken for the other: {mistaken(pair)}."), note("Between them:"), _places(pair.between)
+    )
 
 
 def _weak(field: FieldAudit, top: int) -> Html:
@@ -128,5 +128,12 @@ def _places(places: tuple[Place, ...]) -> Html:
     return listing(Html(f"{text(name_of(place))}, line {place.line}: {text(place.words)}") for place in places)
 
 
-def _cells(place: Place) -> tuple[Html, Html]:
-    return text(name_of(place)), plain(place.line)
+def _named(place: Place) -> Html:
+    """Return a ticket's words, with its id and line under them."""
+    return Html(
+        f'<span class="named">{text(place.words)} <small>{text(name_of(place))}, line {place.line}</small></span>'
+    )
+
+
+def _likely(label: str, chance: float) -> Html:
+    return Html(f"{text(label)} <small>{plain(chance_text(chance))}</small>")

@@ -148,15 +148,16 @@ def test_ngrams_weigh_more_where_they_tell_more_than_the_vectors() -> None:
 
 def test_too_little_history_chooses_nothing() -> None:
     few, enough = history(FEW_ROWS // 3 - 1), history(FEW_ROWS // 3)
-    _, told = fit_field("category", LABELS, few, labelled(DESCRIPTIONS), 0.1)
+    told = fit_field("category", LABELS, few, labelled(DESCRIPTIONS), 0.1).report
     assert (told.scale, told.strength) == (WITHOUT_HISTORY.scale, WITHOUT_HISTORY.strength)
     assert told.accuracy is not None
-    _, chosen = fit_field("category", LABELS, enough, labelled(DESCRIPTIONS), 0.1)
+    chosen = fit_field("category", LABELS, enough, labelled(DESCRIPTIONS), 0.1).report
     assert (chosen.scale, chosen.strength) != (told.scale, told.strength)
 
 
 def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
-    head, report = fit_field("category", LABELS, history(0), labelled(DESCRIPTIONS), 0.1)
+    fitted = fit_field("category", LABELS, history(0), labelled(DESCRIPTIONS), 0.1)
+    head, report = fitted.head, fitted.report
     assert head.threshold is None
     assert (report.n, report.labels, report.accuracy, report.ece, report.temperature) == (0, 3, None, None, 1.0)
     assert (report.risk.threshold, report.risk.n, report.risk.reachable) == (None, 0, 1.0)
@@ -166,7 +167,8 @@ def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
 
 
 def test_a_separable_toy_set_is_learned() -> None:
-    head, report = fit_field("category", LABELS, history(12), labelled(DESCRIPTIONS), 0.1)
+    fitted = fit_field("category", LABELS, history(12), labelled(DESCRIPTIONS), 0.1)
+    head, report = fitted.head, fitted.report
     assert (report.n, report.accuracy) == (36, 1.0)
     assert report.scale in SCALES
     assert report.strength in STRENGTHS
@@ -178,9 +180,23 @@ def test_a_separable_toy_set_is_learned() -> None:
     assert head.head.probabilities(unseen.features(head.ngrams)).argmax(axis=1).tolist() == [0, 1, 2]
 
 
+def test_what_was_said_of_unseen_rows_is_kept_and_gives_the_report_again() -> None:
+    fitted = fit_field("category", LABELS, history(12), labelled(DESCRIPTIONS), 0.1)
+    held_out, report = fitted.held_out, fitted.report
+    assert held_out.rows.tolist() == list(range(36))
+    assert [held_out.labels[target] for target in held_out.targets] == list(history(12).labels)
+    chances = held_out.chances()
+    assert chances.sum(axis=1) == pytest.approx(1)
+    assert (chances.argmax(axis=1) == held_out.targets).mean() == report.accuracy
+    assert held_out.temperature == report.temperature
+    moved = held_out.of_history(np.arange(100, 136))
+    assert (moved.rows[0], moved.rows[-1]) == (100, 135)
+
+
 def test_the_head_is_fitted_on_all_rows_as_the_report_says() -> None:
     past, descriptions = history(12), labelled(DESCRIPTIONS)
-    field_head, report = fit_field("category", LABELS, past, descriptions, 0.1)
+    fitted = fit_field("category", LABELS, past, descriptions, 0.1)
+    field_head, report = fitted.head, fitted.report
     rows = past + descriptions
     centred = CentredRows(rows.vectors, field_head.ngrams.transform(rows.counts))
     head = HeadFit(centred, rows.labels, LABELS, report.scale).at(report.strength)
@@ -193,7 +209,8 @@ def test_labels_given_by_lot_decide_nothing() -> None:
     past = history(6)
     lots = np.random.default_rng(3).permutation(past.labels)
     past = LabelledTexts(past.vectors, past.counts, tuple(str(label) for label in lots))
-    head, report = fit_field("category", LABELS, past, labelled(DESCRIPTIONS), 0.1)
+    fitted = fit_field("category", LABELS, past, labelled(DESCRIPTIONS), 0.1)
+    head, report = fitted.head, fitted.report
     assert head.threshold is None
     assert report.risk.reachable > 0.1
     assert report.accuracy is not None
@@ -201,7 +218,8 @@ def test_labels_given_by_lot_decide_nothing() -> None:
 
 
 def test_a_label_without_history_is_still_there() -> None:
-    head, report = fit_field("category", LABELS, history(4, ("till", "vat")), labelled(DESCRIPTIONS), 0.1)
+    fitted = fit_field("category", LABELS, history(4, ("till", "vat")), labelled(DESCRIPTIONS), 0.1)
+    head, report = fitted.head, fitted.report
     assert (report.n, report.labels, head.head.labels) == (8, 3, LABELS)
     chances = head.head.probabilities(labelled((("stock counts", "stock"),)).features(head.ngrams))
     assert chances.shape == (1, 3)
@@ -211,21 +229,21 @@ def test_a_label_without_history_is_still_there() -> None:
 
 def test_a_label_without_history_and_description_is_never_the_best_guess() -> None:
     rows = labelled(DESCRIPTIONS[:2])
-    head, _ = fit_field("category", LABELS, history(4, ("till", "vat")), rows, 0.1)
+    head = fit_field("category", LABELS, history(4, ("till", "vat")), rows, 0.1).head
     chances = head.head.probabilities(labelled((("stock counts", "stock"),)).features(head.ngrams))
     assert chances[0].argmin() == 2
     assert chances[0, 2] < 0.1
 
 
 def test_the_report_is_plain_values() -> None:
-    _, report = fit_field("category", LABELS, history(0), labelled(DESCRIPTIONS), 0.1)
+    report = fit_field("category", LABELS, history(0), labelled(DESCRIPTIONS), 0.1).report
     assert report.as_json()["risk"] == {"threshold": None, "max_error": 0.1, "coverage": 0.0, "n": 0, "reachable": 1.0}
 
 
 def test_only_rows_that_may_judge_are_counted_and_choose() -> None:
     past, descriptions = history(10), labelled(DESCRIPTIONS)
     judging = frozenset(range(0, len(past.labels), 2))
-    _, report = fit_field("category", LABELS, past, descriptions, 0.2, FoldPlan(judging=judging))
+    report = fit_field("category", LABELS, past, descriptions, 0.2, FoldPlan(judging=judging)).report
     assert report.n == len(judging)
     targets = np.array([LABELS.index(label) for label in past.labels])
     folds = FoldPlan(judging=judging).folds(targets)
@@ -235,9 +253,8 @@ def test_only_rows_that_may_judge_are_counted_and_choose() -> None:
 
 
 def test_without_a_row_that_may_judge_nothing_is_decided() -> None:
-    head, report = fit_field(
-        "category", LABELS, history(10), labelled(DESCRIPTIONS), 0.2, FoldPlan(judging=frozenset())
-    )
+    fitted = fit_field("category", LABELS, history(10), labelled(DESCRIPTIONS), 0.2, FoldPlan(judging=frozenset()))
+    head, report = fitted.head, fitted.report
     assert (report.n, report.accuracy, head.threshold) == (0, None, None)
 
 

@@ -12,6 +12,7 @@ from triage.drafting.clauses import find_wording
 from triage.drafting.policy import Policy
 from triage.language import Language
 from triage.message_kind import Kind
+from triage.novelty import Judgement
 from triage.suggestions import HandoffReason, Prediction, Severity, percent
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
@@ -22,7 +23,7 @@ class Evidence:
     """What the rules may look at. Nothing here comes from a language model.
 
     hits: the public passages found, best first, or None where no search was made (then search rules stay silent);
-    internal: the best passage that only agents may read.
+    internal: the best passage that only agents may read; novelty: whether the ticket is like any past one.
     rejected_draft: why the draft was dropped, where one was written and did not stand.
     """
 
@@ -34,6 +35,7 @@ class Evidence:
     hits: tuple[Hit, ...] | None = None
     internal: Hit | None = None
     rejected_draft: str | None = None
+    novelty: Judgement | None = None
 
 
 Rule = Callable[[Evidence, Policy], tuple[str, str] | None]
@@ -95,6 +97,13 @@ def long_message(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     )
 
 
+def out_of_scope(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The ticket is like none that the desk has seen."""
+    if evidence.novelty is None or not evidence.novelty.out_of_scope:
+        return None
+    return evidence.novelty.evidence, "Past tickets had been more like it, or one of the desk's labels had fitted"
+
+
 def low_confidence(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """A field that a draft needs is undecided."""
     open_fields = [field for field in policy.draft.needs if not evidence.fields[field].decided]
@@ -140,6 +149,7 @@ HANDOFF_RULES: Mapping[str, Rule] = {
     "unsupported_language": unsupported_language,
     "empty_message": empty_message,
     "long_message": long_message,
+    "out_of_scope": out_of_scope,
     "low_confidence": low_confidence,
     "no_supporting_article": no_supporting_article,
     "unsupported_draft": unsupported_draft,

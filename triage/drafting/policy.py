@@ -76,6 +76,15 @@ class LongMessage(RulePolicy):
     """There is more text than the rules read."""
 
 
+class OutOfScope(RulePolicy):
+    """The ticket is like none that the desk has seen.
+
+    flag_at_most: the share of tickets like past ones that may be taken for new; a build finds the threshold.
+    """
+
+    flag_at_most: float = Field(default=0.05, ge=0, lt=1)
+
+
 class LowConfidence(RulePolicy):
     """A field that the draft needs is undecided."""
 
@@ -104,6 +113,7 @@ class Rules(FileModel):
     unsupported_language: UnsupportedLanguage = UnsupportedLanguage()
     empty_message: EmptyMessage = EmptyMessage()
     long_message: LongMessage = LongMessage()
+    out_of_scope: OutOfScope = OutOfScope()
     low_confidence: LowConfidence = LowConfidence()
     no_supporting_article: NoSupportingArticle = NoSupportingArticle()
     unsupported_draft: UnsupportedDraft = UnsupportedDraft()

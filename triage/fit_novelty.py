@@ -1,0 +1,103 @@
+"""Learns what tells tickets that are like none of the desk's past ones, without a single example of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.linear_head import FloatMatrix
+from models.protocols import FloatArray
+from retrieval.dense_index import DenseIndex
+from triage.fit import FEW_ROWS, FOLDS, ROUGH, Fold, FoldPlan, LabelledTexts, Penalty, folds_that_hold
+from triage.novelty import Novelty, chances_of, signals
+
+#: Past tickets that are kept to measure nearness by; more take memory and time and are hardly nearer.
+MAX_KNOWN = 10_000
+#: With fewer labels, leaving some out leaves nothing to compare with.
+FEW_LABELS = 5
+
+
+@dataclass(frozen=True)
+class NoveltyReport:
+    """How well tickets were told whose label the head had not seen. auroc: their chances against known tickets';
+    recognised: the share of them that is flagged while `flagged` of known ones are; n: (known, unseen) tickets."""
+
+    auroc: float
+    recognised: float
+    flagged: float
+    n: tuple[int, int]
+
+    def sentence(self) -> str:
+        """Say it in one line."""
+        return (
+            f"Out of scope: of {self.n[1]} tickets whose label was left out {self.recognised:.0%} are recognised, "
+            f"at {self.flagged:.0%} of {self.n[0]} others (AUROC {self.auroc:.2f})"
+        )
+
+
+def fit_novelty(
+    field: str,
+    labels: Sequence[str],
+    rows: tuple[LabelledTexts, LabelledTexts],
+    penalty: Penalty,
+    flag_at_most: float,
+    plan: FoldPlan,
+) -> tuple[Novelty, NoveltyReport] | None:
+    """Learn what is new by leaving labels out; None where history or labels are too few.
+
+    rows: the history and the label descriptions. In each fold a fifth of the labels is unseen as well, so that the
+    rows judged are tickets that nobody has learnt from, some of them of labels that nobody has learnt. What the head's
+    energy and nearness to past tickets say of them is weighed by a logistic regression. Its chances stand for even
+    odds, and at most `flag_at_most` of the known tickets lie above the threshold.
+    """
+    history, descriptions = rows
+    targets = np.array([list(labels).index(label) for label in history.labels], dtype=np.int64)
+    folds = plan.folds(targets)
+    present = np.unique(targets)
+    if (folds >= 0).sum() < FEW_ROWS or len(present) < FEW_LABELS:
+        return None
+    groups = np.full(len(labels), -1)
+    groups[np.random.default_rng(plan.seed).permutation(present)] = np.arange(len(present)) % FOLDS
+    described = np.array([list(labels).index(label) for label in descriptions.labels], dtype=np.int64)
+    found, unseen = [], []
+    for number in range(folds_that_hold(int((folds >= 0).sum()))):
+        seen = history.take(np.flatnonzero((folds != number) & (groups[targets] != number)))
+        told = descriptions.take(np.flatnonzero(groups[described] != number))
+        judged = np.flatnonzero(folds == number)
+        fold = Fold(labels, seen + told, history.take(judged))
+        logits = fold.logits(fold.begin(penalty.scale).at(penalty.strength, ROUGH))
+        found.append(signals(DenseIndex.build(_spread(seen.vectors)), history.vectors[judged], logits))
+        unseen.append(groups[targets[judged]] == number)
+    return _weigh(field, history.vectors, np.vstack(found), np.concatenate(unseen), flag_at_most)
+
+
+def _weigh(
+    field: str, vectors: FloatArray, found: FloatMatrix, unseen: NDArray[np.bool_], flag_at_most: float
+) -> tuple[Novelty, NoveltyReport] | None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
+    mean, spread = found.mean(axis=0), found.std(axis=0) + 1e-9
+    fitted = LogisticRegression(class_weight="balanced").fit((found - mean) / spread, unseen)
+    # Neither more doubt nor more distance may ever speak for a ticket; on few rows chance can turn one of them round.
+    slopes = np.minimum(fitted.coef_[0], 0.0) / spread
+    if not slopes.any():
+        return None
+    weights = (float(fitted.intercept_[0] - slopes @ mean), float(slopes[0]), float(slopes[1]))
+    chances = chances_of(found, weights)
+    known = np.sort(chances[~unseen])[::-1]
+    # Strictly above so many: a desk with few tickets flags none rather than too many.
+    threshold = float(np.nextafter(known[int(flag_at_most * len(known))], 2.0))
+    report = NoveltyReport(
+        auroc=float(roc_auc_score(unseen, chances)),
+        recognised=float((chances[unseen] >= threshold).mean()),
+        flagged=float((known >= threshold).mean()),
+        n=(len(known), int(unseen.sum())),
+    )
+    return Novelty(field, DenseIndex.build(_spread(vectors)), weights, threshold), report
+
+
+def _spread(vectors: FloatArray) -> FloatArray:
+    """Return at most `MAX_KNOWN` of the rows, spread over all."""
+    return np.ascontiguousarray(vectors[:: -(-len(vectors) // MAX_KNOWN)] if len(vectors) else vectors)
