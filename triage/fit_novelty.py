@@ -16,6 +16,8 @@ from triage.novelty import Novelty, chances_of, signals
 MAX_KNOWN = 10_000
 #: With fewer labels, leaving some out leaves nothing to compare with.
 FEW_LABELS = 5
+#: A ticket that is more likely known than new is never flagged, however few known ones look like it.
+EVEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,11 @@ def fit_novelty(
     """Learn what is new by leaving labels out; None where history or labels are too few.
 
     rows: the history and the label descriptions. In each fold a fifth of the labels is unseen as well, so that the
-    rows judged are tickets that nobody has learnt from, some of them of labels that nobody has learnt. What the head's
-    energy and nearness to past tickets say of them is weighed by a logistic regression. Its chances stand for even
-    odds, and at most `flag_at_most` of the known tickets lie above the threshold.
+    rows judged are tickets that nobody has learnt from, some of them of labels that nobody has learnt. The head's
+    energy and nearness to past tickets, each in standard deviations of known tickets, are added up: weights learnt on
+    labels left out would underrate distance, which is what strange tickets have most of. The chance is a logistic
+    regression on the sum, at even odds; at most `flag_at_most` of the known tickets lie above the threshold, and it is
+    no lower than one half.
     """
     history, descriptions = rows
     targets = np.array([list(labels).index(label) for label in history.labels], dtype=np.int64)
@@ -78,22 +82,24 @@ def _weigh(
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
 
-    mean, spread = found.mean(axis=0), found.std(axis=0) + 1e-9
-    fitted = LogisticRegression(class_weight="balanced").fit((found - mean) / spread, unseen)
-    # Neither more doubt nor more distance may ever speak for a ticket; on few rows chance can turn one of them round.
-    slopes = np.minimum(fitted.coef_[0], 0.0) / spread
-    if not slopes.any():
+    known = found[~unseen]
+    mean, spread = known.mean(axis=0), known.std(axis=0) + 1e-9
+    doubt = -((found - mean) / spread).sum(axis=1)
+    fitted = LogisticRegression(class_weight="balanced").fit(doubt[:, np.newaxis], unseen)
+    slope = float(fitted.coef_[0, 0])
+    if slope <= 0:
         return None
-    weights = (float(fitted.intercept_[0] - slopes @ mean), float(slopes[0]), float(slopes[1]))
+    per_unit = -slope / spread
+    weights = (float(fitted.intercept_[0] - per_unit @ mean), float(per_unit[0]), float(per_unit[1]))
     chances = chances_of(found, weights)
-    known = np.sort(chances[~unseen])[::-1]
+    ranked = np.sort(chances[~unseen])[::-1]
     # Strictly above so many: a desk with few tickets flags none rather than too many.
-    threshold = float(np.nextafter(known[int(flag_at_most * len(known))], 2.0))
+    threshold = max(EVEN, float(np.nextafter(ranked[int(flag_at_most * len(ranked))], 2.0)))
     report = NoveltyReport(
         auroc=float(roc_auc_score(unseen, chances)),
         recognised=float((chances[unseen] >= threshold).mean()),
-        flagged=float((known >= threshold).mean()),
-        n=(len(known), int(unseen.sum())),
+        flagged=float((ranked >= threshold).mean()),
+        n=(len(ranked), int(unseen.sum())),
     )
     return Novelty(field, DenseIndex.build(_spread(vectors)), weights, threshold), report
 

@@ -185,7 +185,7 @@ def _bounce(mail: _Mail) -> MessageKind | None:
         return None
     subject, said = wording.opens_with("bounce_subject", mail.subject), wording.bounced(mail.unquoted)
     code = wording.server_code(mail.unquoted)
-    is_personal = wording.speaks_of_self(mail.words, ("bounce_text",) if subject else ())
+    is_personal = wording.speaks_of_self(mail.words, ("bounce_apology",))
     if is_personal or [subject, said, code].count("") > 1:
         return None
     return MessageKind("bounce", f"text: {subject or said}, {code or said}"[:120])
@@ -216,20 +216,21 @@ def _auto_reply(mail: _Mail) -> MessageKind | None:
     asked = wording.asks(mail.words, wording.ABSENCE) or wording.passed_on(f"{mail.subject}\n{mail.words}")
     if asked or PASSED_ON_SUBJECT.match(mail.subject):
         return None
-    if "?" in mail.words + mail.subject:
-        return None
     found = wording.opens_with("auto_subject", mail.subject)
     is_prefix = found.endswith(":") or mail.subject[len(found) :].lstrip().startswith(":")
+    signs = wording.receipt(mail.subject, mail.words)
+    if "?" in mail.words + mail.subject and not (is_prefix and "thanks" in signs):
+        return None
     if found and (is_prefix or wording.supports_absence(mail.words)):
         return MessageKind("auto_reply", f"subject: {found}")
     found = wording.opens_with("receipt_subject", mail.subject)
     if found and (not READABLE.search(mail.words) or wording.automatic(mail.words)):
         return MessageKind("auto_reply", f"subject: {found}")
-    if found := wording.absence(mail.words):
+    is_response = mail.is_answer or not READABLE.search(mail.subject)
+    if is_response and (found := wording.absence(mail.words)):
         return MessageKind("auto_reply", f"text: {found}")
     if (found := wording.automatic(mail.words)) and not wording.ALONE.search(mail.words):
         return MessageKind("auto_reply", f"text: {found}")
-    signs = wording.receipt(mail.subject, mail.words)
     if len(signs) > 1 and "received" in signs and not wording.ALONE.search(mail.words):
         return MessageKind("auto_reply", f"text: {', '.join(signs.values())}"[:120])
     return None

@@ -28,14 +28,18 @@ CLAUSE_END = re.compile(
 )
 JOINING = re.compile(r"^(?:and|und|et|y|so|because|since|weil|denn)\s+", re.I)
 QUOTED = re.compile('"[^"\n]{1,400}"|[“„«][^”“»\n]{1,400}[”“»]')
-NAME = re.compile(r"[^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*)?")
 #: Among bare thanks these are somebody's answer to a question.
 ANSWER = re.compile(
     r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:montag|dienstag|mittwoch|donnerstag|freitag|samstag)\b"
-    r"|^(?:yes|yeah|no|ja|nein|oui|non|s[ií]|correct|agreed|approved|einverstanden)\b",
+    r"|^(?:yes|yeah|no|ja|nein|oui|non|s[ií]|correct|agreed|approved|einverstanden)\b"
+    r"|\b(?:option|variante?|offer|quote|angebot|accept\w*|prefer|choose|nehmen?)\b",
     re.I,
 )
 FIGURE = re.compile(r"\d")
+#: An absence that somebody has to do something about; "if you need help" is none.
+OBLIGED = re.compile(
+    r"^(?!if |should |in case |falls |wenn ).*\b(?:needs?|must|has to|have to|soll|muss|braucht)\b", re.I
+)
 PLAN = re.compile(r"\b(?:i|we)(?:'ll| will|'d)\b", re.I)
 ALONE = re.compile(r"\b(?:i|i'm|i've|i'd|my|me|ich|mein\w{0,2}|mir|mich|je|j'ai|mon (?=[^\W\d])|ma|mi)\b", re.I)
 TOGETHER = re.compile(r"\b(?:we|we're|we've|our|wir|unser\w{0,2}|nous|notre|nos|nosotros|nuestr[oa]s?)\b", re.I)
@@ -72,7 +76,7 @@ def thanks(words: str) -> str:
             return ""
         if left != part:
             spare -= max(0, len(left.split()) - SPARE_IN_CLAUSE)
-        elif not (number and part[0].isupper() and NAME.fullmatch(part)):
+        elif not (number and _is_name(part)):
             spare -= len(part.split())
     return found if spare >= 0 else ""
 
@@ -85,7 +89,11 @@ def absence(words: str) -> str:
     if not found or total > MAX_ABSENCE_WORDS or "?" in words:
         return ""
     rest = [part for part in parts if not _is_any(ABSENCE, part)]
-    if first("asks", rest) or sum(len(part.split()) for part in rest) > SPARE_SHARE * total:
+    if (
+        any(OBLIGED.search(part) for part in parts)
+        or first("asks", rest)
+        or sum(len(part.split()) for part in rest) > SPARE_SHARE * total
+    ):
         return ""
     return found
 
@@ -175,6 +183,11 @@ def _pieces(parts: Iterable[str]) -> Iterator[str]:
         plain = " ".join(part.split())
         for start in range(0, len(plain), MAX_PIECE):
             yield plain[start : start + MAX_PIECE]
+
+
+def _is_name(part: str) -> bool:
+    words = part.split()
+    return len(words) < 3 and all(word[0].isupper() for word in words)
 
 
 def _is_any(headings: Iterable[str], part: str) -> bool:

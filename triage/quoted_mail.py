@@ -26,8 +26,8 @@ DATED = re.compile(r"@|\b\d{1,2}[:.]\d\d\b")
 FROM = re.compile(r"\s*\**(?:from|von|de|da|van|od):", re.I)
 SENT = re.compile(r"\s*\**(?:sent|date|to|gesendet|datum|an|envoyé|à|enviado|para):", re.I)
 MAIL_PROGRAM = (
-    r"(?:my|meinem|mon|ma|mi|mio|(?:the |an |der )?(?:iphone|ipad|android|outlook|yahoo|gmail|gmx|web\.de|samsung|galaxy"
-    r"|huawei|blackberry|proton\w{0,6}|mail for|mail für|aol|windows))"
+    r"(?:my|meinem|mon|ma|mi|mio|(?:the |an |der )?(?:iphone|ipad|android|outlook|yahoo|gmail|gmx|web\.de|samsung"
+    r"|galaxy|huawei|blackberry|proton\w{0,6}|mail for|mail für|aol|windows))"
 )
 #: What telephones and mail programs put under every mail.
 DEVICE = re.compile(
@@ -49,7 +49,8 @@ NOTICE = re.compile(
     r"|(?:this|the (?:information|contents?)|diese|der inhalt|ce|cet|este|esta|la información|le contenu)\b.{0,160}"
     r"\b(?:confidential|privileged|vertraulich\w*|confidentiel\w*|confidencial\w*)"
     r"|if you (?:have received|are not the (?:intended|named)|received)\b"
-    r"|please (?:consider|think of) the environment\b|wenn sie nicht der (?:richtige|beabsichtigte)\b|sollten sie diese e-?mail irrtümlich\b)",
+    r"|please (?:consider|think of) the environment\b"
+    r"|wenn sie nicht der (?:richtige|beabsichtigte)\b|sollten sie diese e-?mail irrtümlich\b)",
     re.I,
 )
 COMPANY = re.compile(
@@ -136,9 +137,10 @@ def _unsigned(lines: list[str]) -> list[str]:
     for number, line in enumerate(lines):
         if line.rstrip() == "--" and number > 0:
             return lines[:number]
-    while lines and (not lines[-1].strip() or DEVICE.fullmatch(lines[-1])):
-        lines = lines[:-1]
-    return lines
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or _is_device_line(lines[end - 1])):
+        end -= 1
+    return lines[:end]
 
 
 def _is_device_line(line: str) -> bool:

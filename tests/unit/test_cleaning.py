@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage.cleaning import MAX_DEPTH, clean, html_to_text, normalise, read_text
+from triage.quoted_mail import bare_words
 from triage.tickets import Message, Ticket
 
 HIDDEN = {
@@ -114,6 +115,42 @@ def test_the_signature_is_off(signature: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "Von meinem iPhone gesendet",
+        "Get Outlook for Android<https://aka.ms/x>",
+        "Gesendet mit der GMX Mail App",
+        "Envoyé de mon iPhone",
+        "Sent from Yahoo Mail for iPhone",
+    ],
+)
+def test_a_mail_programs_own_line_is_off(line: str) -> None:
+    assert clean(f"It still prints nothing at all.\n\n{line}") == "It still prints nothing at all."
+
+
+def test_a_line_that_only_begins_like_a_mail_programs_is_kept() -> None:
+    text = "It never came to our shop.\nSent from your depot on Monday"
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It works.\n\nKind regards,\n\nJo Field\nThe Bun Shop\nTel. 01632 960 114", "It works."),
+        ("It works.\nJo Field | The Bun Shop", "It works.\nJo Field | The Bun Shop"),
+        ("It works.\nJo", "It works."),
+        ("It works.\nJo\nPlease ring me", "It works.\nJo\nPlease ring me"),
+        ("It works.\n\nThis message is confidential. If it is not yours,\nplease delete it.", "It works."),
+        ("On 2 Nov 2026 at 10:00, Help <h@d.example> wrote:\n> Does it?", ""),
+        ("On 2 Nov 2026 at 10:00, Help <h@d.example> wrote:\n> Does it?\nIt works.", "It works."),
+        ("Begin forwarded message:\n\nFrom: Ann\n\nIt works.", "Begin forwarded message:\n\nFrom: Ann\n\nIt works."),
+    ],
+)
+def test_bare_words_are_what_the_writer_says(text: str, words: str) -> None:
+    assert bare_words(text, "Jo Field jo@bun.example") == words
+
+
+@pytest.mark.parametrize(
     "above",
     [
         "FYI\n\nOn Mon, 2 Nov 2026 at 10:00, Ann <ann@bun.example> wrote:\n> ",
@@ -130,12 +167,13 @@ def test_a_forwarded_mail_with_next_to_nothing_above_it_is_kept_whole(above: str
     "text",
     ["Am a " + "schrieb a " * 20_000, "a" + "\n" * 100_000 + "b", "From:" + " " * 190_000 + "x", "On " + "a" * 190_000,
      "Cc:" + "*" * 190_000 + "x", "<b>" + " " * 190_000 + "x", "<b></i>" * 25_000, "a" + "\u0301\u0323" * 90_000,
-     "\ufdfa" * 100_000],
+     "\ufdfa" * 100_000, "a" + "\n" * 199_000],
     ids=lambda text: repr(text[:12]),
 )  # fmt: skip
 def test_no_text_takes_long(text: str) -> None:
     start = time.process_time()
     clean(text)
+    bare_words(text, "Jo")
     assert time.process_time() - start < 8
 
 
