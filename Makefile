@@ -12,7 +12,8 @@ export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test check format clean \
-	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page
+	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
+	bench-retrieval bench-page
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -47,7 +48,7 @@ check: $(READY) ## Lint, types and import contracts only
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-retrieval bench-page ## Run every bench (about an hour, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-page ## Run every bench (about an hour, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing
@@ -69,6 +70,9 @@ bench-throughput: $(READY) ## Demo desk: 10,000 cases in a row, tickets per seco
 
 bench-triage: $(READY) ## Public tickets under DATA: fields, beside peers (a look at their test rows; goes into the ledger)
 	@$(BIN)/python -m eval.benches.triage
+
+bench-stated-risk: $(READY) ## Whether thresholds keep the error that they state: 200 splits each (training rows under DATA)
+	@$(BIN)/python -m eval.benches.stated_risk
 
 bench-retrieval: $(READY) ## Public articles under DATA: search, beside peers (a look at their test rows; goes into the ledger)
 	@$(BIN)/python -m eval.benches.retrieval

@@ -1,7 +1,7 @@
 """A desk folder into a generation: heads, thresholds, indexes, and a report that says how good they are."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,17 @@ import numpy as np
 from models.artifact_files import write_json
 from models.linear_head import calm_fits
 from models.protocols import FloatArray, Progress, TextEncoder, no_progress
-from models.text_features import count_ngrams
 from retrieval.dense_index import DenseIndex
 from retrieval.documents import Document
 from retrieval.lexical_index import LexicalIndex
 from retrieval.passages import split_into_passages, text_to_encode
 from retrieval.search import PassageSearch
+from triage.build_fields import FieldTrainer
 from triage.cleaning import read_text
 from triage.desk_files import RULE_FILES, Desk, HistoryRow, hashes_of
 from triage.engine import text_to_classify
-from triage.fit import ALL_JUDGE, FieldReport, FittedField, FoldPlan, LabelledTexts, fit_field
-from triage.fit_novelty import NoveltyReport, fit_novelty
-from triage.fit_priority import with_matrix
+from triage.fit import ALL_JUDGE, FieldReport, FoldPlan
+from triage.fit_novelty import NoveltyReport
 from triage.generation_files import (
     PastReplies,
     copy_rules,
@@ -33,10 +32,6 @@ from triage.generation_files import (
 )
 from triage.generations import Generation, Generations
 from triage.held_out import write_held_out
-from triage.novelty import Novelty
-
-#: The field whose labels say what the desk's tickets can be about.
-SCOPE_FIELD = "category"
 
 
 @dataclass(frozen=True)
@@ -49,6 +44,7 @@ class BuildReport:
     drafts_left_out: int
     history: int
     fields: tuple[FieldReport, ...]
+    languages: tuple[str, ...]
     novelty: NoveltyReport | None = None
 
 
@@ -68,7 +64,8 @@ def build_generation(
     texts = [text_to_classify(read_text(row.ticket)) for row in desk.history]
     history_vectors = encoder.encode(texts, _named(progress, "encode past tickets"))
     with calm_fits():
-        fitted, novelty = build_heads(desk, encoder, texts, history_vectors, progress, plan)
+        trainer = FieldTrainer(desk, encoder, texts, history_vectors, plan)
+        fitted, novelty = trainer.fit_all(progress)
     reports = tuple(one.report for one in fitted.values())
     past = build_past_replies(desk.history, history_vectors)
 
@@ -103,6 +100,7 @@ def build_generation(
         left_out,
         len(desk.history),
         reports,
+        desk.rules.settings.languages,
         novelty[1] if novelty else None,
     )
 
@@ -118,40 +116,6 @@ def build_search(
     vectors = encoder.encode(texts, _named(progress, "encode articles"))
     search = PassageSearch(documents, passages, DenseIndex.build(vectors), LexicalIndex.build(texts))
     return search, len(articles) - len(published)
-
-
-def build_heads(
-    desk: Desk,
-    encoder: TextEncoder,
-    texts: Sequence[str],
-    vectors: FloatArray,
-    progress: Progress = no_progress,
-    plan: FoldPlan = ALL_JUDGE,
-) -> tuple[dict[str, FittedField], tuple[Novelty, NoveltyReport] | None]:
-    """Fit a head per field of the taxonomy on history and label descriptions, and what tells tickets like none."""
-    fitted = {}
-    novelty = None
-    counts = count_ngrams(texts)
-    fields = desk.rules.taxonomy.fields
-    unknown = desk.rules.policy.rules.out_of_scope
-    for number, (field, labels) in enumerate(fields.items()):
-        rows = np.array([row for row, past in enumerate(desk.history) if field in past.labels], dtype=np.int64)
-        named = tuple(desk.history[row].labels[field] for row in rows)
-        history = LabelledTexts(vectors[rows], counts[rows], named)
-        told = [(name, text) for name, label in labels.items() for text in (label.description, *label.examples)]
-        told_texts = [text for _, text in told]
-        described = LabelledTexts(encoder.encode(told_texts), count_ngrams(told_texts), tuple(name for name, _ in told))
-        max_error, among = desk.rules.policy.max_error(field), plan.among([int(row) for row in rows])
-        one = fit_field(field, tuple(labels), history, described, max_error, among)
-        fitted[field] = replace(one, held_out=one.held_out.of_history(rows))
-        if field == "priority":
-            tickets = [past.ticket for past in desk.history]
-            fitted[field] = with_matrix(fitted[field], desk.rules.priority_scale, tickets, max_error)
-        if field == SCOPE_FIELD and unknown.on:
-            share = unknown.flag_at_most
-            novelty = fit_novelty(field, tuple(labels), (history, described), one.report.penalty, share, among)
-        progress("fit fields", number + 1, len(fields))
-    return fitted, novelty
 
 
 def build_past_replies(history: Sequence[HistoryRow], vectors: FloatArray) -> PastReplies:

@@ -27,5 +27,8 @@ def print_report(report: BuildReport) -> None:
     for field in report.fields:
         if field.risk.threshold is None:
             console.print(field.risk.sentence(field.field))
+        elif field.languages != report.languages:
+            closed = ", ".join(code for code in report.languages if code not in (field.languages or ()))
+            console.print(f"{field.field}: undecided in {closed}, where too few past tickets show its error")
     if report.novelty:
         console.print(report.novelty.sentence())

@@ -9,6 +9,7 @@ from scipy import sparse
 from models.linear_head import FloatMatrix, LinearHead, softmax
 from models.protocols import FloatArray
 from models.text_features import NgramWeights, count_ngrams, join_features
+from triage.language import UNKNOWN, is_closed
 from triage.novelty import Judgement, Novelty
 from triage.priority_fusion import fuse
 from triage.priority_opinion import Opinion
@@ -24,13 +25,15 @@ DIGITS = 4
 class FieldHead:
     """A field's head and the confidence from which on it decides; None where no threshold keeps the stated error.
 
-    matrix_weight: what the desk's priority matrix weighs beside the head; 0 where it has no say.
+    matrix_weight: what the desk's priority matrix weighs beside the head; 0 where it has no say. languages: those in
+    which the field may decide; None where that was not measured, since it decides nothing.
     """
 
     head: LinearHead
     ngrams: NgramWeights
     threshold: float | None
     matrix_weight: float = 0.0
+    languages: tuple[str, ...] | None = None
 
     def logits(self, counts: sparse.csr_matrix, vector: FloatArray) -> FloatMatrix:
         """Return raw scores of shape (1, labels) for one text's n-gram counts and vector."""
@@ -78,11 +81,12 @@ class TicketClassifier:
         vector: FloatArray,
         decided: Mapping[str, tuple[str, str, str]] | None = None,
         priority: Opinion | None = None,
+        language: str = UNKNOWN,
     ) -> Classification:
         """Return what a text and its unit vector of shape (dimension,) say.
 
         decided: (label, rule, evidence) of the fields that a routing rule has settled; priority: what the desk's
-        matrix says. Of a ticket that is none of
+        matrix says; language: of the text. Of a ticket that is none of
         ours nothing else is decided; where a rule settled the field that scope is judged by, it is one of ours.
         """
         settled = decided or {}
@@ -95,6 +99,10 @@ class TicketClassifier:
                 continue
             logits = field_head.logits(counts, vector)
             fields[field] = field_head.predict(logits, priority if field == PRIORITY else None)
+            if is_closed(field_head.languages, language):
+                evidence = f"too few past tickets in {language!r} to know how often it would be wrong"
+                because = Factor(name="language", effect="undecided", evidence=evidence)
+                fields[field] = left_open(fields[field], because)
             if self.novelty and field == self.novelty.field:
                 judgement = self.novelty.judge(vector, logits)
         if judgement and judgement.out_of_scope:

@@ -18,7 +18,7 @@ from triage.drafting.handoff import Evidence, decide_handoff, team_for
 from triage.drafting.summary import write_summary
 from triage.drafting.support import check_draft
 from triage.generation_files import PastReplies
-from triage.language import Detector, Language
+from triage.language import UNKNOWN, Detector, Language
 from triage.message_kind import message_kind
 from triage.outcome import (
     Outcome,
@@ -94,14 +94,15 @@ class TriageEngine:
         kind = message_kind(text, ticket.headers, follow_up)
         if kind.kind == "empty":
             fields = {field: undecided(labels) for field, labels in self.rules.taxonomy.fields.items()}
-            return Reading(ticket, text, kind, Language("und", 0.0), fields, None)
+            return Reading(ticket, text, kind, Language(UNKNOWN, 0.0), fields, None)
         language = self.detect_language(text_to_search(text), self.rules.settings.languages)
-        if language.code == "und" and ticket.language:
+        if language.code == UNKNOWN and ticket.language:
             language = Language(ticket.language.lower()[:2], 0.0)
         texts = list(dict.fromkeys([text_to_classify(text), text_to_search(text)]))
         vectors = self.encoder.encode(texts)
         opinion = self.rules.priority_scale.opinion(ticket, text, now.astimezone(self.calendar.zone))
-        found = self.classifier.classify(texts[0], vectors[0], self.rules.routing.decide(ticket, text), opinion)
+        settled = self.rules.routing.decide(ticket, text)
+        found = self.classifier.classify(texts[0], vectors[0], settled, opinion, language.code)
         return Reading(ticket, text, kind, language, found.fields, vectors[-1], found.novelty)
 
     def find_articles(self, query: str, limit: int, internal: bool) -> list[ArticleHit]:

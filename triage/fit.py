@@ -102,7 +102,8 @@ WITHOUT_HISTORY = Penalty(scale=0.5, strength=10.0)
 class FieldReport:
     """How well a field's head did on held-out folds; None where there was no history to hold out.
 
-    matrix_weight: what the priority matrix weighs beside the head, None for other fields.
+    matrix_weight: what the priority matrix weighs beside the head, None for other fields; languages: those in which it
+    decides.
     """
 
     field: str
@@ -117,6 +118,7 @@ class FieldReport:
     accuracy_high: float | None = None
     ece: float | None = None
     matrix_weight: float | None = None
+    languages: tuple[str, ...] | None = None
 
     @property
     def penalty(self) -> Penalty:

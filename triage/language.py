@@ -21,6 +21,8 @@ _ENGLISH = (
 )
 ENGLISH = frozenset(_ENGLISH.split())
 MAX_CHARACTERS = 2_000
+#: The code where the language cannot be told.
+UNKNOWN = "und"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def detect(text: str, spoken: Sequence[str] = ("en",)) -> Language:
     sample = text[:MAX_CHARACTERS]
     letters = LETTERS.findall(sample)
     if not letters:
-        return Language("und", 0.0)
+        return Language(UNKNOWN, 0.0)
     chances = {
         found.language.iso_code_639_1.name.lower(): float(found.value)
         for found in _lingua().compute_language_confidence_values(sample)
@@ -55,11 +57,16 @@ def detect(text: str, spoken: Sequence[str] = ("en",)) -> Language:
     if "en" in spoken and len(ENGLISH & set(sample.lower().replace("’", "'").split())) >= 2:
         return Language("en", chances.get("en", 0.0))
     if len(letters) < MIN_LETTERS and not foreign_script:
-        return Language("und", chances[best])
+        return Language(UNKNOWN, chances[best])
     lead = MIN_LEAD if len(letters) >= SHORT or foreign_script else SHORT_LEAD
     if best in spoken or (chances[best] >= MIN_CONFIDENCE and chances[best] - ours >= lead):
         return Language(best, chances[best])
-    return Language("und", chances[best])
+    return Language(UNKNOWN, chances[best])
+
+
+def is_closed(languages: Sequence[str] | None, code: str) -> bool:
+    """Tell whether a field may not decide in a language; one that cannot be told is not held against a ticket."""
+    return languages is not None and code != UNKNOWN and code not in languages
 
 
 @cache

@@ -17,6 +17,7 @@ PUBLISHED = Path(__file__).with_name("published.toml")
 TITLES = {
     "encoder": "The encoder: speed, exactness, memory, start",
     "triage": "Fields: public data, beside other ways of doing it",
+    "stated_risk": "Do thresholds keep the error that they state?",
     "retrieval": "Search: public data, beside other ways of doing it",
     "spine": "The demo desk from end to end",
     "intervals": "Do the intervals contain the truth?",

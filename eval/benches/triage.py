@@ -159,9 +159,17 @@ def abstention_rows(name: str, ours: FirstlineOnDesk, outcomes: Sequence[Outcome
 
 
 def out_of_scope(outcomes: Sequence[Outcome]) -> Array:
-    """Return (confidence in the category, 1 where the case has one and 0 where it is out of scope)."""
+    """Return (how much a ticket is like past ones, 1 where it has a category and 0 where it is out of scope).
+
+    Without a chance of being new, the confidence in the category stands for it.
+    """
     rows = [
-        (outcome.suggestion.fields["category"].confidence, float("category" in outcome.case.expect))
+        (
+            outcome.suggestion.fields["category"].confidence
+            if outcome.suggestion.novelty is None
+            else -outcome.suggestion.novelty,
+            float("category" in outcome.case.expect),
+        )
         for outcome in outcomes
         if outcome.suggestion
     ]

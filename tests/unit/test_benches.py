@@ -16,12 +16,14 @@ from eval.benches.frame import Bar, at_least, between, data_folder, tables_text,
 from eval.benches.ledger import LEDGER, Look, read_ledger, record_look
 from eval.benches.page import main as write_page
 from eval.benches.retrieval import half_answered
+from eval.benches.stated_risk import Resplit, outcome_of, resplit
 from eval.benches.triage import few_per_label
 from eval.errors import BenchError, DataError
 from eval.loaders.loaded import Loaded, LoadedArticle
 from eval.measurement import Measurement
 from models.encoder_folders import packaged_folder
 from models.protocols import FloatArray
+from triage.held_out import HeldOut
 
 
 def test_a_table_names_its_rows_first_and_shows_what_was_not_measured() -> None:
@@ -159,3 +161,28 @@ def test_a_default_is_held_against_the_better_of_two_baselines() -> None:
     bars = {bar.name: bar for bar in speed_bars(times)}
     assert bars["single ticket of 60 tokens, times faster"].value == pytest.approx(5)
     assert bars["batches at 12 tokens, times faster"].value == pytest.approx(2)
+
+
+def made_up_held_out(error: float, count: int = 4_000) -> HeldOut:
+    """Two labels; the first is guessed always, and wrong for a share of the rows, whatever the confidence says."""
+    rng = np.random.default_rng(4)
+    logits = np.column_stack([rng.uniform(1, 4, count), np.zeros(count)]).astype(np.float32)
+    targets = (rng.random(count) < error).astype(np.int64)
+    return HeldOut(("a", "b"), np.arange(count, dtype=np.int64), targets, logits, 1.0)
+
+
+def test_a_resplit_decides_where_the_error_allows_it_and_nothing_else() -> None:
+    fine = resplit(made_up_held_out(0.02), 0.05, 1)
+    assert fine.coverage > 0.9
+    assert fine.error < 0.05
+    assert resplit(made_up_held_out(0.30), 0.05, 1) == Resplit(0.0, 0.0)
+
+
+def test_a_bar_of_stated_risk_is_missed_only_beyond_chance() -> None:
+    kept = [Resplit(0.95, 0.04)] * 190 + [Resplit(0.95, 0.06)] * 10
+    row, bars = outcome_of("banking77", 0.05, 8_000, kept)
+    assert row["exceeded"] == {"value": 0.05, "low": bars[0].low, "high": bars[0].high}
+    assert [bar.holds for bar in bars] == [True, True]
+    broken = [Resplit(0.85, 0.06)] * 60 + [Resplit(0.85, 0.04)] * 140
+    assert [bar.holds for bar in outcome_of("banking77", 0.05, 8_000, broken)[1]] == [False, False]
+    assert len(outcome_of("clinc150", 0.05, 8_000, broken)[1]) == 1
