@@ -13,6 +13,7 @@ from triage.desk_files import Desk
 from triage.fit import ALL_JUDGE, FittedField, FoldPlan, LabelledTexts, Penalty, fit_field
 from triage.fit_novelty import NoveltyReport, fit_novelty
 from triage.fit_priority import with_matrix
+from triage.label_errors import with_label_errors
 from triage.language import detect
 from triage.language_gate import languages_of, with_languages
 from triage.novelty import Novelty
@@ -54,6 +55,7 @@ class FieldTrainer:
         if field == "priority":
             tickets = [past.ticket for past in self.desk.history]
             fitted = with_matrix(fitted, self.desk.rules.priority_scale, tickets, max_error)
+        fitted = with_label_errors(fitted, self.desk.rules.policy.label_errors(field), max_error)
         return with_languages(fitted, self._languages, self.desk.rules.settings.languages, max_error)
 
     def novelty(self, penalty: Penalty) -> tuple[Novelty, NoveltyReport] | None:

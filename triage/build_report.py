@@ -30,5 +30,7 @@ def print_report(report: BuildReport) -> None:
         elif field.languages != report.languages:
             closed = ", ".join(code for code in report.languages if code not in (field.languages or ()))
             console.print(f"{field.field}: undecided in {closed}, where too few past tickets show its error")
+        for label, risk in field.label_risks.items():
+            console.print(risk.sentence(f"{field.field}, {label}"))
     if report.novelty:
         console.print(report.novelty.sentence())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as data_field
 
 import numpy as np
 from scipy import sparse
@@ -26,7 +27,8 @@ class FieldHead:
     """A field's head and the confidence from which on it decides; None where no threshold keeps the stated error.
 
     matrix_weight: what the desk's priority matrix weighs beside the head; 0 where it has no say. languages: those in
-    which the field may decide; None where that was not measured, since it decides nothing.
+    which the field may decide; None where that was not measured, since it decides nothing. label_thresholds: of
+    labels with a stated error of their own.
     """
 
     head: LinearHead
@@ -34,6 +36,12 @@ class FieldHead:
     threshold: float | None
     matrix_weight: float = 0.0
     languages: tuple[str, ...] | None = None
+    label_thresholds: Mapping[str, float | None] = data_field(default_factory=dict)
+
+    def decides(self, label: str, confidence: float) -> bool:
+        """Tell whether a best guess of such confidence is a decision."""
+        threshold = self.label_thresholds.get(label, self.threshold)
+        return threshold is not None and confidence >= threshold
 
     def logits(self, counts: sparse.csr_matrix, vector: FloatArray) -> FloatMatrix:
         """Return raw scores of shape (1, labels) for one text's n-gram counts and vector."""
@@ -50,7 +58,7 @@ class FieldHead:
             Alternative(value=self.head.labels[row], confidence=round(float(chances[row]), DIGITS))
             for row in order[: MAX_ALTERNATIVES + 1]
         ]
-        decided = self.threshold is not None and float(chances[order[0]]) >= self.threshold
+        decided = self.decides(ranked[0].value, float(chances[order[0]]))
         return Prediction(
             value=ranked[0].value if decided else None,
             confidence=ranked[0].confidence,

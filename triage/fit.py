@@ -2,9 +2,10 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from dataclasses import field as data_field
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class FieldReport:
     """How well a field's head did on held-out folds; None where there was no history to hold out.
 
     matrix_weight: what the priority matrix weighs beside the head, None for other fields; languages: those in which it
-    decides.
+    decides; label_risks: of labels with a stated error of their own, `risk` being that of the others.
     """
 
     field: str
@@ -119,6 +120,7 @@ class FieldReport:
     ece: float | None = None
     matrix_weight: float | None = None
     languages: tuple[str, ...] | None = None
+    label_risks: Mapping[str, RiskThreshold] = data_field(default_factory=dict)
 
     @property
     def penalty(self) -> Penalty:

@@ -55,6 +55,7 @@ def write_heads(folder: Path, heads: Mapping[str, FieldHead]) -> None:
             "threshold": field_head.threshold,
             "matrix_weight": field_head.matrix_weight,
             "languages": field_head.languages,
+            "label_thresholds": dict(field_head.label_thresholds),
         }
     write_arrays(folder / "heads.npz", arrays)
     write_json(folder / "heads.json", {"order": list(heads), "fields": card})
@@ -69,8 +70,14 @@ def read_heads(folder: Path, dimension: int) -> TicketClassifier:
         weights, bias, columns, idf = (arrays[f"{name}_{entry['number']}"] for name in HEAD_ARRAYS)
         head = LinearHead(tuple(entry["labels"]), weights, bias, entry["temperature"])
         languages = None if entry["languages"] is None else tuple(entry["languages"])
-        ngrams = NgramWeights(columns, idf)
-        heads[field] = FieldHead(head, ngrams, entry["threshold"], entry["matrix_weight"], languages)
+        heads[field] = FieldHead(
+            head,
+            NgramWeights(columns, idf),
+            entry["threshold"],
+            entry["matrix_weight"],
+            languages,
+            entry["label_thresholds"],
+        )
     return TicketClassifier(heads, read_novelty(folder, dimension))
 
 

@@ -38,15 +38,16 @@ def with_languages(
     in it that would be decided keep `max_error` by a bound of their own, with the assurance of the threshold; the
     language of most tickets is, by the threshold itself.
     """
-    threshold = fitted.head.threshold
-    if threshold is None:
+    if fitted.head.threshold is None and not any(fitted.head.label_thresholds.values()):
         return fitted
     if languages is None:
         found = tuple(spoken)
     else:
         chances = fitted.held_out.chances()
-        right = chances.argmax(axis=1) == fitted.held_out.targets
-        decided = chances.max(axis=1) >= threshold
+        guessed = chances.argmax(axis=1)
+        right = guessed == fitted.held_out.targets
+        labels = [fitted.held_out.labels[place] for place in guessed]
+        decided = np.array(list(map(fitted.head.decides, labels, chances.max(axis=1))), dtype=bool)
         named = np.array([languages[row] for row in fitted.held_out.rows])
         found = tuple(code for code in spoken if _is_open(named == code, decided, right, max_error))
     return replace(fitted, head=replace(fitted.head, languages=found), report=replace(fitted.report, languages=found))

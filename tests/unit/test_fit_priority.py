@@ -5,49 +5,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_up_heads import LABELS, fitted, head_of
 
-from models.linear_head import LinearHead
-from models.text_features import NgramWeights, count_ngrams
-from triage.classify import FieldHead, TicketClassifier
+from triage.classify import TicketClassifier
 from triage.cleaning import read_text
-from triage.fit import WITHOUT_HISTORY, FieldReport, FittedField, judge
 from triage.fit_priority import with_matrix
 from triage.held_out import HeldOut, nothing_held_out
 from triage.priority_fusion import DEFAULT_WEIGHT
 from triage.priority_opinion import PriorityScale
-from triage.risk import find_threshold
 from triage.taxonomy import Label, PriorityField
 from triage.tickets import Ticket
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-LABELS = ("urgent", "high", "normal", "low")
 SCALE = PriorityScale.of(PriorityField(labels={name: Label(description=name) for name in LABELS}, order=LABELS), {})
 PRESSING = Ticket(subject="Till down", body="Nobody can work, the whole shop stands still and customers are queueing")
 CALM = Ticket(subject="A question", body="How do I print a label?")
 
 
-def head_of(count: int = 4) -> FieldHead:
-    counts = count_ngrams(["a till", "a return"])
-    ngrams = NgramWeights.fit(counts)
-    width = 2 + ngrams.transform(counts).shape[1]
-    return FieldHead(
-        LinearHead(LABELS[:count], np.zeros((count, width), np.float32), np.zeros(count, np.float32)), ngrams, None
-    )
-
-
-def fitted(held_out: HeldOut) -> FittedField:
-    if len(held_out.rows):
-        report, _ = judge("priority", WITHOUT_HISTORY, held_out, 0.2)
-    else:
-        risk = find_threshold(np.zeros(0), np.zeros(0, dtype=bool), 0.2)
-        report = FieldReport("priority", 0, 4, WITHOUT_HISTORY.scale, WITHOUT_HISTORY.strength, risk)
-    return FittedField(head_of(), report, held_out)
-
-
 def unsure(targets: list[int]) -> HeldOut:
-    """A head that has no opinion at all on these rows."""
+    """A head that takes every row for "normal", without being sure."""
     rows = np.arange(len(targets), dtype=np.int64)
     logits = np.zeros((len(targets), 4), dtype=np.float32)
+    logits[:, 2] = 0.5
     return HeldOut(LABELS, rows, np.array(targets, dtype=np.int64), logits, 1.0)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_fit_priority import fitted
+from made_up_heads import LABELS, fitted
 
 from triage.classify import TicketClassifier
 from triage.desk_files import HistoryRow
@@ -13,7 +13,6 @@ from triage.language import Language, is_closed
 from triage.language_gate import languages_of, with_languages
 from triage.tickets import Ticket
 
-LABELS = ("a", "b", "c", "d")
 SPOKEN = ("en", "de", "fr")
 
 

@@ -1,7 +1,7 @@
 """The policy file: which handoff rules are on, with which parameters, and how much error a field may make."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -22,9 +22,10 @@ Topic = Literal[
 
 
 class FieldPolicy(FileModel):
-    """The share of decided tickets on which a field may be wrong."""
+    """The share of decided tickets on which a field may be wrong; labels: for some of its labels another share."""
 
     max_error: float = Field(default=0.05, gt=0, lt=1)
+    labels: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
 
 
 class DraftPolicy(FileModel):
@@ -130,9 +131,15 @@ class Policy(FileModel):
         """Return the error that a field may make."""
         return self.fields.get(field, FieldPolicy()).max_error
 
+    def label_errors(self, field: str) -> dict[str, float]:
+        """Return the errors of single labels that are not the field's."""
+        return self.fields.get(field, FieldPolicy()).labels
+
     def mentions(self) -> list[tuple[str, str, str | None]]:
         """Return (where, field, label or None) of everything that must stand in the taxonomy."""
         found: list[tuple[str, str, str | None]] = [(f"fields.{field}", field, None) for field in self.fields]
+        for field, stated in self.fields.items():
+            found += [(f"fields.{field}.labels.{label}", field, label) for label in stated.labels]
         found += [("draft.needs", field, None) for field in self.draft.needs]
         found.append(("rules.urgent_priority.label", "priority", self.rules.urgent_priority.label))
         for name in Rules.model_fields:
