@@ -90,7 +90,12 @@ class Taxonomy(FileModel):
     @model_validator(mode="before")
     @classmethod
     def _gather_further_fields(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or "more" in values:
+        if not isinstance(values, dict):
+            return values
+        given = values.get("more")
+        if isinstance(given, dict) and "labels" in given and set(given) <= set(TaxonomyField.model_fields):
+            raise ValueError("a field cannot be called 'more', which stands for all others; rename it")
+        if "more" in values:
             return values
         further = {name: value for name, value in values.items() if name not in REQUIRED_FIELDS}
         return {name: value for name, value in values.items() if name in REQUIRED_FIELDS} | {"more": further}

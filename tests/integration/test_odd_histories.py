@@ -76,5 +76,5 @@ def test_blank_texts_are_rows_like_others(with_history: Build) -> None:
 
 
 def test_a_label_that_the_taxonomy_does_not_know_is_refused_by_line(with_history: Build) -> None:
-    with pytest.raises(DeskFileError, match=r"history\.jsonl, line 2: unknown category 'printer'; use one of"):
+    with pytest.raises(DeskFileError, match=r"history\.jsonl:2: unknown category 'printer'; use one of"):
         with_history([row(0, "till", "till"), row(1, "printer", "printer")])

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from eval.cases import Case, load_cases
 from eval.errors import DataError
 from eval.loaders import article_set
+from eval.loaders.columns import RESERVED
 from eval.loaders.loaded import Loaded, LoadedArticle
 from eval.loaders.rule_files import fields_of, in_words, policy_toml, taxonomy_toml
 from eval.loaders.write_desk import article_text, usable_id, write_desk
 from retrieval.article_files import ID, read_article
 from triage.desk_files import Desk, read_desk
 from triage.drafting.policy import Policy
-from triage.taxonomy import TAKEN_NAMES, Taxonomy
+from triage.taxonomy import Taxonomy
 
 HOSTILE = ('say "hi"', "back\\slash", "two\nlines", "über/straße", "a.b", "🐝", "\x7f\x00", "[x] = 1 # y", "_")
 #: What a label may be: any text but lone surrogates, which no UTF-8 file can hold.
@@ -170,7 +171,7 @@ def test_an_article_set_survives_being_written_and_read_again(tmp_path: Path, lo
 
 
 @settings(deadline=None)
-@given(st.lists(LABELS, min_size=1, unique=True), LABELS.filter(lambda name: name not in TAKEN_NAMES))
+@given(st.lists(LABELS, min_size=1, unique=True), LABELS.filter(lambda name: name not in RESERVED))
 @example(list(HOSTILE), "a.b")
 @example(["\ud7ff", "\ue000", "\U0010ffff", "''", '"""'], '"')
 def test_any_label_can_stand_in_the_rule_files(labels: list[str], field: str) -> None:
@@ -231,3 +232,9 @@ def test_a_draft_waits_for_the_category_only_where_there_are_several() -> None:
 @pytest.mark.parametrize(("label", "words"), [("card_arrival", "card arrival"), ("_", "_"), ("a/b  c", "a/b c")])
 def test_a_label_in_words(label: str, words: str) -> None:
     assert in_words(label) == words
+
+
+def test_a_field_that_is_called_like_all_the_others_is_refused_with_a_sentence() -> None:
+    fields = fields_of({"more": ["a"]})
+    with pytest.raises(ValueError, match="a field cannot be called 'more'"):
+        Taxonomy.model_validate(tomllib.loads(taxonomy_toml(fields)))
