@@ -104,7 +104,13 @@ def outcome_of(name: str, stated: float, n: int, found: Sequence[Resplit]) -> tu
     }
     # What is held against the bar is the lower end: chance may put a sound threshold above it.
     bars = [
-        Bar(f"{name}, {stated:.0%}: exceeded", interval[0], *interval, f"<= {MAY_EXCEED:g}", interval[0] <= MAY_EXCEED)
+        Bar(
+            f"{name}, {stated:.0%}: exceeded at least",
+            interval[0],
+            *interval,
+            f"<= {MAY_EXCEED:g}",
+            interval[0] <= MAY_EXCEED,
+        )
     ]
     if (name, stated) == COVERAGE[:2]:
         wanted = COVERAGE[2]

@@ -17,6 +17,8 @@ from models.encoder_folders import PACKAGED
 from models.finetune import finetune
 from triage.desk_files import DeskSettings
 from triage.drafting.handoff import HANDOFF_RULES
+from triage.drafting.policy import Policy
+from triage.taxonomy import PriorityField
 
 
 @pytest.fixture
@@ -79,3 +81,17 @@ def test_the_default_gates_name_metrics_that_there_are() -> None:
     known = {metric.name for metric in all_metrics({field: ["one"] for field in ("category", "priority", "team")})}
     gates = read_gates(DEFAULT_GATES)
     assert {*(gate.metric for gate in gates.gate), *gates.never} <= known
+
+
+def test_what_a_desk_may_state_is_understood_as_it_is_told(project: Path) -> None:
+    policy, priority = re.findall(
+        r"```toml\n(.*?)```", (project / "docs" / "deciding.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    stated = Policy.model_validate(tomllib.loads(policy))
+    assert (stated.max_error("priority"), stated.label_errors("priority")) == (0.2, {"urgent": 0.1})
+    assert stated.rules.out_of_scope.flag_at_most == 0.05
+    told = tomllib.loads(priority)["priority"]
+    labels = {name: {"description": name} for name in told["order"]}
+    field = PriorityField.model_validate({**told, "labels": labels})
+    assert field.matrix is not None
+    assert (field.matrix.at(0, 0), field.matrix.at(3, 0), field.matrix.at(0, -1)) == ("normal", "urgent", "low")
