@@ -9,7 +9,7 @@ from scipy import sparse
 
 from models.linear_head import FloatMatrix, LinearHead, softmax
 from models.protocols import FloatArray
-from models.text_features import NgramWeights, count_ngrams, join_features
+from models.text_features import NgramWeights, count_ngrams
 from triage.language import UNKNOWN, is_closed
 from triage.novelty import Judgement, Novelty
 from triage.priority_fusion import fuse
@@ -45,7 +45,7 @@ class FieldHead:
 
     def logits(self, counts: sparse.csr_matrix, vector: FloatArray) -> FloatMatrix:
         """Return raw scores of shape (1, labels) for one text's n-gram counts and vector."""
-        return self.head.logits(join_features(vector[np.newaxis, :], self.ngrams.transform(counts)))
+        return self.head.logits_of_one(vector, self.ngrams.transform(counts))
 
     def predict(self, logits: FloatMatrix, opinion: Opinion | None = None) -> Prediction:
         """Return the calibrated prediction of logits of shape (1, labels), with what the matrix says of them."""

@@ -262,6 +262,16 @@ def test_logits_are_features_times_weights_plus_bias() -> None:
     assert logits.dtype == np.float64
 
 
+def test_one_text_has_the_logits_that_it_has_among_others() -> None:
+    rng = np.random.default_rng(8)
+    head = LinearHead(("a", "b", "c"), rng.normal(size=(3, 9)).astype(np.float32), np.ones(3, dtype=np.float32))
+    vectors = rng.normal(size=(4, 5)).astype(np.float32)
+    ngrams = sparse.csr_matrix(np.array([[0, 2, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 3, 0]], dtype=np.float32))
+    together = head.logits(join_features(vectors, ngrams))
+    alone = np.vstack([head.logits_of_one(vectors[row], ngrams[row]) for row in range(4)])
+    assert alone == pytest.approx(together, abs=1e-5)
+
+
 def test_a_target_outside_the_labels_is_refused() -> None:
     rows = Rows(LABELS, 2, 4)
     rows.targets = ["till", "payroll"]
