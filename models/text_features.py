@@ -5,6 +5,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -37,10 +38,18 @@ def _buckets(text: str) -> Iterator[int]:
     for gram in (*words, *(f"{first} {second}" for first, second in pairwise(words))):
         yield zlib.crc32(gram.encode()) % HALF
     for word in words:
-        padded = f" {word} "
-        for size in range(SHORTEST, LONGEST + 1):
-            for start in range(len(padded) - size + 1):
-                yield HALF + zlib.crc32(padded[start : start + size].encode()) % HALF
+        yield from _buckets_of_word(word)
+
+
+@lru_cache(maxsize=4096)
+def _buckets_of_word(word: str) -> tuple[int, ...]:
+    """Return the buckets of a word's character n-grams. Most words of a ticket stood in the last ones, too."""
+    padded = f" {word} "
+    return tuple(
+        HALF + zlib.crc32(padded[start : start + size].encode()) % HALF
+        for size in range(SHORTEST, LONGEST + 1)
+        for start in range(len(padded) - size + 1)
+    )
 
 
 @dataclass(frozen=True)

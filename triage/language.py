@@ -41,12 +41,14 @@ def detect(text: str, spoken: Sequence[str] = ("en",)) -> Language:
     """Return the language of a text by lingua's n-grams.
 
     A language that the desk speaks needs no proof but to be first or near; another one has to lead clearly, else the
-    text is "und". Text without letters is "und".
+    text is "und". Text without letters is "und". Two words that only English has settle it at once, at confidence 1.
     """
     sample = text[:MAX_CHARACTERS]
     letters = LETTERS.findall(sample)
     if not letters:
         return Language(UNKNOWN, 0.0)
+    if "en" in spoken and len(ENGLISH & set(sample.lower().replace("’", "'").split())) >= 2:
+        return Language("en", 1.0)
     chances = {
         found.language.iso_code_639_1.name.lower(): float(found.value)
         for found in _lingua().compute_language_confidence_values(sample)
@@ -54,8 +56,6 @@ def detect(text: str, spoken: Sequence[str] = ("en",)) -> Language:
     best = max(chances, key=lambda code: chances[code])
     ours = max((chances.get(code, 0.0) for code in spoken), default=0.0)
     foreign_script = len(letters) >= 4 and sum(ord(letter) > 0x24F for letter in letters) > len(letters) / 2
-    if "en" in spoken and len(ENGLISH & set(sample.lower().replace("’", "'").split())) >= 2:
-        return Language("en", chances.get("en", 0.0))
     if len(letters) < MIN_LETTERS and not foreign_script:
         return Language(UNKNOWN, chances[best])
     lead = MIN_LEAD if len(letters) >= SHORT or foreign_script else SHORT_LEAD
