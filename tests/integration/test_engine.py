@@ -183,3 +183,36 @@ def test_a_greeting_never_carries_a_hostile_name(demo_engine: TriageEngine) -> N
     suggestion = demo_engine.suggest(ticket, "s-1", NOW)
     assert suggestion.draft is not None
     assert suggestion.draft.text.startswith("Hello,\n")
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("Sourdough", "My starter does not rise any more, which flour should I take?"),
+        ("Boiler", "The heating in our flat has been cold for two days, please send a plumber"),
+        ("Visa", "How do I apply for a working visa for Canada?"),
+    ],
+)
+def test_a_ticket_about_something_else_is_left_open_and_handed_over(
+    demo_engine: TriageEngine, subject: str, body: str
+) -> None:
+    found = demo_engine.suggest(Ticket(subject=subject, body=body), "s", NOW)
+    assert found.disposition == "handoff"
+    assert found.handoff is not None
+    assert "out_of_scope" in [reason.code for reason in found.handoff.reasons]
+    assert found.novelty is not None
+    assert found.novelty > 0.5
+    assert not any(prediction.decided for prediction in found.fields.values())
+
+
+def test_what_made_a_ticket_pressing_stands_in_its_priority(demo_engine: TriageEngine) -> None:
+    calm = demo_engine.triage(Ticket(subject="Labels", body="How do I print labels for new stock?"), "s", NOW)
+    body = "The till takes no payment, nobody can work and the whole shop stands still. Customers are queueing."
+    pressing = demo_engine.triage(Ticket(subject="Till down", body=body), "s", NOW)
+    assert calm.fields["priority"].factors == ()
+    told = pressing.fields["priority"]
+    assert told.best == "urgent"
+    assert {factor.effect.split()[0] for factor in told.factors} == {"impact", "urgency"}
+    assert all(factor.evidence for factor in told.factors)
+    assert pressing.novelty is not None
+    assert pressing.novelty < 0.5
