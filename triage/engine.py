@@ -82,13 +82,16 @@ class TriageEngine:
     def triage(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
         """Return kind, fields, due, and every handoff rule that needs no search: the fast path."""
         clock = Clock(self.timer)
-        reading = self.read(ticket, now)
+        reading = self.read(ticket, now, to_search=False)
         reasons = () if reading.wants_no_reply else decide_handoff(self._evidence(reading), self.rules.policy)
         clock.lap("classify")
         return self._suggestion(reading, Outcome(reasons=reasons), suggestion_id, now, clock.laps)
 
-    def read(self, ticket: Ticket, now: datetime) -> Reading:
-        """Clean, gate, detect and classify a ticket: one encoder pass, none for a ticket without a word."""
+    def read(self, ticket: Ticket, now: datetime, to_search: bool = True) -> Reading:
+        """Clean, gate, detect and classify a ticket: one encoder pass, none for a ticket without a word.
+
+        to_search: whether the reading's vector must be that of the question; else it may be that of all words.
+        """
         text = read_text(ticket)
         follow_up = any(message.author == "customer" for message in ticket.messages)
         kind = message_kind(text, ticket.headers, follow_up)
@@ -98,7 +101,9 @@ class TriageEngine:
         language = self.detect_language(text_to_search(text), self.rules.settings.languages)
         if language.code == UNKNOWN and ticket.language:
             language = Language(ticket.language.lower()[:2], 0.0)
-        texts = list(dict.fromkeys([text_to_classify(text), text_to_search(text)]))
+        texts = [text_to_classify(text)]
+        if to_search and text_to_search(text) != texts[0]:
+            texts.append(text_to_search(text))
         vectors = self.encoder.encode(texts)
         opinion = self.rules.priority_scale.opinion(ticket, text, now.astimezone(self.calendar.zone))
         settled = self.rules.routing.decide(ticket, text)
