@@ -151,17 +151,27 @@ class Point:
 class HeadFit:
     """Fits heads on the same rows at one strength after another, each from where the last one ended.
 
-    Minimises strength x (sum of log losses) + |weights|^2 / 2, with n-grams multiplied by `scale` and a free bias.
+    Minimises strength x (weighted sum of log losses) + |weights|^2 / 2, with n-grams multiplied by `scale` and a free
+    bias. The rows of a label weigh (mean rows per label / its rows) ** balance: 0 all the same, 1 every label the same.
     That is convex with one minimum, whose weights are sums of rows: conjugate gradients (Polak and Ribière) run on
     shares of shape (rows, labels), in the inner product of the weights. Logits are linear along a direction, so that
     an exact line search costs no product with the rows, and a step costs one.
     """
 
-    def __init__(self, rows: CentredRows, targets: Sequence[str], labels: Sequence[str], scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        rows: CentredRows,
+        targets: Sequence[str],
+        labels: Sequence[str],
+        scale: float = 1.0,
+        balance: float = 0.0,
+    ) -> None:
         positions = {label: row for row, label in enumerate(labels)}
         self._labels, self._rows, self._scale = tuple(labels), rows, scale
         self._seen, codes = np.unique([positions[target] for target in targets], return_inverse=True)
         self._cells = np.arange(rows.count), codes
+        counts = np.bincount(codes)
+        self._weights: FloatMatrix = ((counts.mean() / counts) ** balance)[codes]  # float64: sums of rows need it
         self._gram = rows.gram(scale)
         self._freedom = np.float32(np.sqrt(BIAS_FREEDOM * rows.squared_length(scale)))
         nothing = np.zeros((rows.count, len(self._seen)), dtype=np.float32)
@@ -208,7 +218,7 @@ class HeadFit:
         logits -= logits.max(axis=1, keepdims=True)
         chances = np.exp(logits)
         sums = chances.sum(axis=1)
-        loss = float((np.log(sums) - logits[self._cells]).sum(dtype=np.float64))
+        loss = _dot(self._weights, np.log(sums) - logits[self._cells])
         chances /= sums[:, np.newaxis]
         return loss + _dot(point.shares, point.image) / (2 * strength), chances
 
@@ -216,6 +226,7 @@ class HeadFit:
         """Return where the loss rises fastest from a point with these chances: its product with a way is the slope."""
         errors = chances.copy()
         errors[self._cells] -= 1
+        errors *= self._weights[:, np.newaxis]
         bias = self._freedom * errors.sum(axis=0)
         errors += point.shares / np.float32(strength)
         image = self._rows.times(errors, self._scale) if self._gram is None else self._gram @ errors
@@ -224,7 +235,7 @@ class HeadFit:
     def _length(self, way: Point, slope: float, strength: float) -> float:
         """Return how far to go along a way that leads down by `slope`: Newton's method between brackets."""
         start, along = self._logits(self._point), self._logits(way)
-        own = float(along[self._cells].sum(dtype=np.float64))
+        own = _dot(self._weights, along[self._cells])
         pull, bend = _dot(self._point.shares, way.image) / strength, _dot(way.shares, way.image) / strength
         low, high, length, here = 0.0, np.inf, 0.0, slope
         for trial in range(MAX_TRIALS):
@@ -232,11 +243,11 @@ class HeadFit:
             weighted = chances * along
             means = weighted.sum(axis=1)
             if trial:
-                here = float(means.sum(dtype=np.float64)) - own + pull + length * bend
+                here = _dot(self._weights, means) - own + pull + length * bend
                 if abs(here) <= FLAT * abs(slope):
                     break
             low, high = (length, high) if here < 0 else (low, length)
-            curvature = _dot(weighted, along) - _dot(means, means) + bend
+            curvature = _dot(self._weights, (weighted * along).sum(axis=1) - means * means) + bend
             wanted = length - here / max(curvature, 1e-30)
             limit = high if np.isfinite(high) else np.inf if not trial else 4 * length
             length = wanted if low < wanted < limit else (low + limit) / 2
@@ -248,5 +259,5 @@ def _scaled(point: Point, factor: float) -> Point:
     return Point(by * point.shares, by * point.image, by * point.bias)
 
 
-def _dot(left: FloatArray, right: FloatArray) -> float:
+def _dot(left: FloatArray | FloatMatrix, right: FloatArray) -> float:
     return float(np.dot(left.ravel(), right.ravel()))

@@ -5,8 +5,9 @@ import numpy as np
 from models.linear_head import LinearHead
 from models.text_features import NgramWeights, count_ngrams
 from triage.classify import FieldHead
-from triage.fit import WITHOUT_HISTORY, FieldReport, FittedField, judge
+from triage.fit import FieldReport, FittedField, judge
 from triage.held_out import HeldOut
+from triage.penalties import WITHOUT_HISTORY
 from triage.risk import find_threshold
 
 LABELS = ("urgent", "high", "normal", "low")
@@ -26,5 +27,5 @@ def fitted(held_out: HeldOut) -> FittedField:
         report, _ = judge("priority", WITHOUT_HISTORY, held_out, 0.2)
     else:
         risk = find_threshold(np.zeros(0), np.zeros(0, dtype=bool), 0.2)
-        report = FieldReport("priority", 0, 4, WITHOUT_HISTORY.scale, WITHOUT_HISTORY.strength, risk)
+        report = FieldReport("priority", 0, 4, WITHOUT_HISTORY, risk)
     return FittedField(head_of(), report, held_out)

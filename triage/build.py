@@ -20,8 +20,9 @@ from triage.build_fields import FieldTrainer
 from triage.cleaning import read_text
 from triage.desk_files import RULE_FILES, Desk, HistoryRow, hashes_of
 from triage.engine import text_to_classify
-from triage.fit import ALL_JUDGE, FieldReport, FoldPlan
+from triage.fit import FieldReport
 from triage.fit_novelty import NoveltyReport
+from triage.folds import ALL_JUDGE, FoldPlan
 from triage.generation_files import (
     PastReplies,
     copy_rules,

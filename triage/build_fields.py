@@ -10,13 +10,15 @@ from scipy import sparse
 from models.protocols import FloatArray, IntArray, Progress, TextEncoder, no_progress
 from models.text_features import count_ngrams
 from triage.desk_files import Desk
-from triage.fit import ALL_JUDGE, FittedField, FoldPlan, LabelledTexts, Penalty, fit_field
+from triage.fit import FittedField, fit_field
 from triage.fit_novelty import NoveltyReport, fit_novelty
 from triage.fit_priority import with_matrix
+from triage.folds import ALL_JUDGE, FoldPlan
 from triage.label_errors import with_label_errors
 from triage.language import detect
 from triage.language_gate import languages_of, with_languages
 from triage.novelty import Novelty
+from triage.penalties import LabelledTexts, Penalty
 
 #: The field whose labels say what the desk's tickets can be about.
 SCOPE_FIELD = "category"

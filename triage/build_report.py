@@ -1,9 +1,15 @@
 """A build's report as a table for the terminal."""
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from rich.console import Console
 from rich.table import Table
 
 from triage.build import BuildReport
+from triage.fit import FieldReport
+
+#: From so many labels on people are shown several guesses, and it is said how often one is right.
+MANY_LABELS = 10
 
 
 def print_report(report: BuildReport) -> None:
@@ -14,23 +20,37 @@ def print_report(report: BuildReport) -> None:
         f"Generation {report.generation}: {report.articles} articles{left_out}, {report.passages} passages, "
         f"{report.history} past tickets"
     )
-    table = Table("field", "n", "labels", "accuracy (95 %)", "ECE", "stated error", "coverage")
+    console.print(_table(report.fields))
     for field in report.fields:
-        accuracy, ece = "not measured", "–"
-        if field.accuracy is not None and field.ece is not None:
-            accuracy = f"{field.accuracy:.3f} ({field.accuracy_low:.3f}–{field.accuracy_high:.3f})"
-            ece = f"{field.ece:.3f}"
-        coverage = f"{field.risk.coverage:.0%}" if field.risk.threshold is not None else "undecided"
-        stated = f"{field.risk.max_error:.0%}"
-        table.add_row(field.field, str(field.n), str(field.labels), accuracy, ece, stated, coverage)
-    console.print(table)
-    for field in report.fields:
-        if field.risk.threshold is None:
-            console.print(field.risk.sentence(field.field))
-        elif field.languages != report.languages:
-            closed = ", ".join(code for code in report.languages if code not in (field.languages or ()))
-            console.print(f"{field.field}: undecided in {closed}, where too few past tickets show its error")
-        for label, risk in field.label_risks.items():
-            console.print(risk.sentence(f"{field.field}, {label}"))
+        for line in _notes(field, report.languages):
+            console.print(line)
+        if field.accuracy is not None:
+            console.print(f"{field.field}: {field.penalty.sentence()}", style="dim")
     if report.novelty:
         console.print(report.novelty.sentence())
+
+
+def _table(fields: Iterable[FieldReport]) -> Table:
+    table = Table("field", "n", "labels", "accuracy (95 %)", "macro-F1", "ECE", "stated error", "coverage")
+    for field in fields:
+        accuracy = "not measured"
+        if field.accuracy is not None:
+            accuracy = f"{field.accuracy:.3f} ({field.accuracy_low:.3f}–{field.accuracy_high:.3f})"
+        shares = ("–" if share is None else f"{share:.3f}" for share in (field.macro_f1, field.ece))
+        coverage = f"{field.risk.coverage:.0%}" if field.risk.threshold is not None else "undecided"
+        stated = f"{field.risk.max_error:.0%}"
+        table.add_row(field.field, str(field.n), str(field.labels), accuracy, *shares, stated, coverage)
+    return table
+
+
+def _notes(field: FieldReport, languages: Sequence[str]) -> Iterator[str]:
+    """Yield what the table cannot show of a field."""
+    if field.top3 is not None and field.labels >= MANY_LABELS:
+        yield f"{field.field}: right among the best 3 in {field.top3:.1%}, among the best 5 in {field.top5:.1%}"
+    if field.risk.threshold is None:
+        yield field.risk.sentence(field.field)
+    elif field.languages != languages:
+        closed = ", ".join(code for code in languages if code not in (field.languages or ()))
+        yield f"{field.field}: undecided in {closed}, where too few past tickets show its error"
+    for label, risk in field.label_risks.items():
+        yield risk.sentence(f"{field.field}, {label}")

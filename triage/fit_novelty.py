@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.linear_head import FloatMatrix
-from models.protocols import FloatArray
 from retrieval.dense_index import DenseIndex
-from triage.fit import FEW_ROWS, FOLDS, ROUGH, Fold, FoldPlan, LabelledTexts, Penalty, folds_that_hold
+from triage.folds import FOLDS, FoldPlan, folds_that_hold
 from triage.novelty import Novelty, chances_of, signals
+from triage.penalties import FEW_ROWS, Fold, LabelledTexts, Penalty
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 #: Past tickets that are kept to measure nearness by; more take memory and time and are hardly nearer.
 MAX_KNOWN = 10_000
@@ -70,15 +73,20 @@ def fit_novelty(
         told = descriptions.take(np.flatnonzero(groups[described] != number))
         judged = np.flatnonzero(folds == number)
         fold = Fold(labels, seen + told, history.take(judged))
-        logits = fold.logits(fold.begin(penalty.scale).at(penalty.strength, ROUGH))
+        logits = fold.logits_at(penalty)
         found.append(signals(DenseIndex.build(_spread(seen.vectors)), history.vectors[judged], logits))
         unseen.append(groups[targets[judged]] == number)
-    return _weigh(field, history.vectors, np.vstack(found), np.concatenate(unseen), flag_at_most)
+    weighed = _weigh(np.vstack(found), np.concatenate(unseen), flag_at_most)
+    if weighed is None:
+        return None
+    weights, threshold, report = weighed
+    known = DenseIndex.build(_spread(history.vectors))
+    return Novelty(field, known, weights, threshold, tuple(labels), _spread(targets)), report
 
 
 def _weigh(
-    field: str, vectors: FloatArray, found: FloatMatrix, unseen: NDArray[np.bool_], flag_at_most: float
-) -> tuple[Novelty, NoveltyReport] | None:
+    found: FloatMatrix, unseen: NDArray[np.bool_], flag_at_most: float
+) -> tuple[tuple[float, float, float], float, NoveltyReport] | None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
 
@@ -101,9 +109,9 @@ def _weigh(
         flagged=float((ranked >= threshold).mean()),
         n=(len(ranked), int(unseen.sum())),
     )
-    return Novelty(field, DenseIndex.build(_spread(vectors)), weights, threshold), report
+    return weights, threshold, report
 
 
-def _spread(vectors: FloatArray) -> FloatArray:
+def _spread(rows: NDArray[Kind]) -> NDArray[Kind]:
     """Return at most `MAX_KNOWN` of the rows, spread over all."""
-    return np.ascontiguousarray(vectors[:: -(-len(vectors) // MAX_KNOWN)] if len(vectors) else vectors)
+    return np.ascontiguousarray(rows[:: -(-len(rows) // MAX_KNOWN)] if len(rows) else rows)

@@ -28,7 +28,7 @@ from triage.assembly import build_engine, encoder_for_build, generations_of
 from triage.build import build_generation
 from triage.desk_files import read_desk
 from triage.drafting.handoff import HANDOFF_RULES
-from triage.fit import SEED, FoldPlan
+from triage.folds import SEED, FoldPlan
 from triage.risk import proportion_interval
 
 # The lexical index tells its every step.

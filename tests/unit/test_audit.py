@@ -20,8 +20,9 @@ from triage.audit_labels import (
     wrong_labels,
 )
 from triage.audit_topics import MOST_TICKETS, nearest_cosine, propose_labels
-from triage.fit import Fold, LabelledTexts, stratified_folds
+from triage.folds import stratified_folds
 from triage.held_out import HeldOut, read_held_out, write_held_out
+from triage.penalties import Fold, LabelledTexts
 from triage.risk import ASSURANCE, upper_error_bound
 
 Chances = NDArray[np.float64]

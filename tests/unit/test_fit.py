@@ -8,19 +8,19 @@ import pytest
 from models.hashing_encoder import HashingEncoder
 from models.linear_head import MAX_GRAM, CentredRows, HeadFit, calm_fits
 from models.text_features import NgramWeights, count_ngrams
-from triage.fit import (
+from triage.fit import fit_field, held_out_logits
+from triage.folds import FOLDS, FoldPlan, stratified_folds
+from triage.penalties import (
+    BALANCES,
     FEW_ROWS,
-    FOLDS,
     ROUGH,
     SCALES,
     STRENGTHS,
     WITHOUT_HISTORY,
-    FoldPlan,
     LabelledTexts,
+    Penalty,
+    choose_balance,
     choose_penalty,
-    fit_field,
-    held_out_logits,
-    stratified_folds,
 )
 
 LABELS = ("till", "vat", "stock")
@@ -123,6 +123,33 @@ def test_the_search_ends_at_the_best_penalty(scale: float, strength: float) -> N
     assert len(folds[0].begun) == len(set(folds[0].begun))
 
 
+class BalancedFold:
+    """Says the same of every row, except that balance finds `found` of 10 rare rows and loses `lost` of 190 others."""
+
+    targets = np.repeat([0, 1], [190, 10])
+
+    def __init__(self, lost: int, found: int) -> None:
+        self.lost, self.found = lost, found
+
+    def logits_at(self, penalty: Penalty) -> np.ndarray:
+        wrong = np.zeros(200, dtype=bool)
+        wrong[: int(self.lost * penalty.balance)] = True
+        wrong[190 + int(self.found * penalty.balance) :] = True
+        return 3.0 * np.eye(2)[np.where(wrong, 1 - self.targets, self.targets)]
+
+
+@pytest.mark.parametrize(
+    ("lost", "found", "balance"),
+    [(0, 0, 0.0), (0, 10, 1.0), (4, 8, 1.0), (20, 10, 0.0), (10, 0, 0.0)],
+    ids=["nothing to gain", "free", "cheap", "dear", "only lost"],
+)
+def test_rare_labels_are_weighed_up_where_more_is_gained_than_lost(lost: int, found: int, balance: float) -> None:
+    folds, penalty = [BalancedFold(lost, found)], Penalty(0.75, 3.0)
+    with ThreadPoolExecutor(1) as threads:
+        chosen = choose_balance(folds, BalancedFold.targets, penalty, threads)  # type: ignore[arg-type]
+    assert chosen == Penalty(0.75, 3.0, balance)
+
+
 def noisy(places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Unit vectors near one of three axes."""
     vectors = np.eye(8)[places] + 0.45 * rng.normal(size=(len(places), 8))
@@ -149,10 +176,10 @@ def test_ngrams_weigh_more_where_they_tell_more_than_the_vectors() -> None:
 def test_too_little_history_chooses_nothing() -> None:
     few, enough = history(FEW_ROWS // 3 - 1), history(FEW_ROWS // 3)
     told = fit_field("category", LABELS, few, labelled(DESCRIPTIONS), 0.1).report
-    assert (told.scale, told.strength) == (WITHOUT_HISTORY.scale, WITHOUT_HISTORY.strength)
+    assert told.penalty == WITHOUT_HISTORY
     assert told.accuracy is not None
     chosen = fit_field("category", LABELS, enough, labelled(DESCRIPTIONS), 0.1).report
-    assert (chosen.scale, chosen.strength) != (told.scale, told.strength)
+    assert chosen.penalty != told.penalty
 
 
 def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
@@ -161,7 +188,7 @@ def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
     assert head.threshold is None
     assert (report.n, report.labels, report.accuracy, report.ece, report.temperature) == (0, 3, None, None, 1.0)
     assert (report.risk.threshold, report.risk.n, report.risk.reachable) == (None, 0, 1.0)
-    assert (report.scale, report.strength) == (WITHOUT_HISTORY.scale, WITHOUT_HISTORY.strength)
+    assert report.penalty == WITHOUT_HISTORY
     chances = head.head.probabilities(labelled(DESCRIPTIONS).features(head.ngrams))
     assert chances.argmax(axis=1).tolist() == [0, 1, 2]
 
@@ -170,8 +197,9 @@ def test_a_separable_toy_set_is_learned() -> None:
     fitted = fit_field("category", LABELS, history(12), labelled(DESCRIPTIONS), 0.1)
     head, report = fitted.head, fitted.report
     assert (report.n, report.accuracy) == (36, 1.0)
-    assert report.scale in SCALES
-    assert report.strength in STRENGTHS
+    assert report.penalty.scale in SCALES
+    assert report.penalty.strength in STRENGTHS
+    assert report.penalty.balance in BALANCES
     assert report.accuracy_low is not None
     assert report.accuracy_low > 0.9
     assert head.threshold == report.risk.threshold
@@ -189,6 +217,10 @@ def test_what_was_said_of_unseen_rows_is_kept_and_gives_the_report_again() -> No
     assert chances.sum(axis=1) == pytest.approx(1)
     assert (chances.argmax(axis=1) == held_out.targets).mean() == report.accuracy
     assert held_out.temperature == report.temperature
+    ranks = (-chances).argsort(axis=1, kind="stable")
+    best = [held_out.targets[row] in ranks[row, :2] for row in range(36)]
+    assert (report.top3, report.top5) == (1.0, 1.0)  # of three labels
+    assert report.accuracy <= np.mean(best) <= report.top3
     moved = held_out.of_history(np.arange(100, 136))
     assert (moved.rows[0], moved.rows[-1]) == (100, 135)
 
@@ -199,7 +231,9 @@ def test_the_head_is_fitted_on_all_rows_as_the_report_says() -> None:
     field_head, report = fitted.head, fitted.report
     rows = past + descriptions
     centred = CentredRows(rows.vectors, field_head.ngrams.transform(rows.counts))
-    head = HeadFit(centred, rows.labels, LABELS, report.scale).at(report.strength)
+    head = HeadFit(centred, rows.labels, LABELS, report.penalty.scale, report.penalty.balance).at(
+        report.penalty.strength
+    )
     assert field_head.head.weights == pytest.approx(head.weights, abs=1e-3)
     assert field_head.head.bias == pytest.approx(head.bias, abs=1e-3)
     assert field_head.head.temperature == report.temperature != 1.0
@@ -261,3 +295,14 @@ def test_without_a_row_that_may_judge_nothing_is_decided() -> None:
 def test_a_plan_is_numbered_anew_for_some_of_the_rows() -> None:
     assert FoldPlan(judging=frozenset({1, 4})).among([0, 1, 3, 4]).judging == {1, 3}
     assert FoldPlan(7).among([0, 1]) == FoldPlan(7)
+
+
+def test_a_long_history_is_learnt_from_whole_and_judged_in_part() -> None:
+    rng = np.random.default_rng(8)
+    places = rng.integers(0, 2, 26_000)
+    vectors = np.column_stack([1.0 - places, places]) + 0.4 * rng.normal(size=(26_000, 2))
+    past = LabelledTexts(vectors.astype(np.float32), count_ngrams([""])[np.zeros(26_000, dtype=np.int64)], ())
+    past = LabelledTexts(past.vectors, past.counts, tuple(LABELS[place] for place in places))
+    fitted = fit_field("category", LABELS[:2], past, past.take(NONE), 0.1)
+    assert fitted.report.n == len(fitted.held_out.rows) == 20_800
+    assert fitted.report.accuracy == pytest.approx(0.96, abs=0.01)

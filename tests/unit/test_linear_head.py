@@ -308,3 +308,15 @@ def test_a_higher_temperature_is_less_sure() -> None:
     ]
     chances = [head.probabilities(features)[0, 0] for head in heads]
     assert chances == pytest.approx([1 / (1 + np.exp(-4)), 1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-0.5))])
+
+
+def test_balance_weighs_the_rows_of_a_rare_label_as_if_they_stood_there_more_often() -> None:
+    rng = np.random.default_rng(6)
+    vectors = rng.normal(size=(6, 4)).astype(np.float32)
+    ngrams = sparse.csr_matrix(rng.random((6, 5)).astype(np.float32))
+    rare, common = ["a"] * 2, ["b"] * 4
+    balanced = HeadFit(CentredRows(vectors, ngrams), rare + common, ("a", "b"), balance=1.0).at(4.0)
+    twice = [0, 1, *range(6)]
+    repeated = HeadFit(CentredRows(vectors[twice], ngrams[twice]), ["a"] * 4 + common, ("a", "b")).at(4.0 * 3 / 4)
+    assert balanced.weights == pytest.approx(repeated.weights, abs=2e-3)
+    assert balanced.bias == pytest.approx(repeated.bias, abs=2e-3)
