@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from models.errors import EncoderFullError
 from serve.errors import NotAllowed, NotAuthenticated, NotFound, NotSignedIn, RequestError
+from triage.errors import TicketError
 from triage.fault_text import fault_text
 
 log = logging.getLogger("firstline.serve")
@@ -54,6 +55,10 @@ def install_error_handlers(app: FastAPI) -> None:
         faults = [{"at": _path(fault["loc"]), "problem": fault_text(fault)} for fault in error.errors()[:20]]
         first = f"{faults[0]['at']}: {faults[0]['problem']}" if faults else "the body is not valid"
         return problem(422, "invalid_request", f"{first}; correct the request", errors=faults)
+
+    @app.exception_handler(TicketError)
+    async def _ticket(request: Request, error: TicketError) -> JSONResponse:
+        return problem(422, "invalid_request", str(error))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:

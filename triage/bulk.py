@@ -22,7 +22,7 @@ from triage.assembly import generations_of
 from triage.bulk_record import ERRORS, BulkOut, Header, TicketFile, check_paths, open_out, read_lines
 from triage.cleaning import safe_unicode
 from triage.engine import TriageEngine
-from triage.errors import BulkError, TicketFileError
+from triage.errors import BulkError, TicketError, TicketFileError
 from triage.fault_text import where_raised
 from triage.generations import MANIFEST
 from triage.ticket_files import MAX_BYTES, parse_ticket_text
@@ -138,7 +138,7 @@ def answer(engine: TriageEngine, header: Header, number: int, data: bytes | None
         ticket = parse_ticket_text(data, where)
         suggestion = engine.suggest(ticket, header.id_of(number), header.at)
         return Answer(suggestion.model_dump_json().encode(), suggestion.disposition)
-    except TicketFileError as error:
+    except (TicketError, TicketFileError) as error:
         return failure(number, id_in(data or b""), "invalid_ticket", str(error))
     except Exception as error:  # one ticket must not stop the others, whatever it did
         detail = (

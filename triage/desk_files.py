@@ -1,7 +1,6 @@
 """Reads and checks a whole desk folder before anything is built from it."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -13,18 +12,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from models.artifact_files import sha256_of_file
-from retrieval.article_files import read_articles, read_front_matter
+from retrieval.article_files import read_articles
 from retrieval.documents import Document
 from retrieval.errors import ArticleError
 from triage.business_hours import BusinessHours, Calendar
+from triage.desk_mentions import check_mentions
 from triage.drafting.policy import Policy, read_policy
 from triage.errors import DeskFileError
 from triage.fault_text import first_fault
+from triage.macro_files import read_macro
 from triage.priority_opinion import PriorityScale
-from triage.routing import Routing, read_routing, settings_of
+from triage.routing import Routing, read_routing
 from triage.taxonomy import Taxonomy, read_taxonomy
 from triage.tickets import Ticket
-from triage.toml_files import FileModel, line_of, read_toml
+from triage.toml_files import FileModel, read_toml
 
 RULE_FILES = ("desk.toml", "taxonomy.toml", "policy.toml", "routing.toml")
 MAX_LINE = 1_000_000
@@ -141,7 +142,7 @@ def read_desk(folder: Path) -> Desk:
     rules = read_rules(folder)
     try:
         articles = read_articles(folder / "articles")
-        macros = [_read_macro(path) for path in sorted((folder / "macros").glob("*.md"))]
+        macros = [read_macro(path) for path in sorted((folder / "macros").glob("*.md"))]
     except ArticleError as error:
         raise DeskFileError(error.path, error.line, error.problem, error.remedy) from error
     if not articles and not (folder / "articles").is_dir():
@@ -159,22 +160,8 @@ def read_rules(folder: Path) -> DeskRules:
     taxonomy = read_taxonomy(folder / "taxonomy.toml")
     policy = read_policy(folder / "policy.toml")
     routing = read_routing(folder / "routing.toml")
-    _check_mentions(folder, settings, taxonomy, policy, routing)
+    check_mentions(folder, tuple(settings.sla), taxonomy, policy, routing)
     return DeskRules(settings, taxonomy, policy, routing)
-
-
-def _check_mentions(folder: Path, settings: DeskSettings, taxonomy: Taxonomy, policy: Policy, routing: Routing) -> None:
-    """Raise `DeskFileError` for a field or label that another file names and the taxonomy does not have."""
-    mentions = [
-        *(("routing.toml", f"rules.{n - 1}.set.{field}", field, label) for n, field, label in settings_of(routing)),
-        *(("policy.toml", key, field, label) for key, field, label in policy.mentions()),
-        *(("desk.toml", f"sla.{priority}", "priority", priority) for priority in settings.sla),
-    ]
-    for name, key, field, label in mentions:
-        known = next(iter(taxonomy.fields.get(field, {"": None})))
-        if problem := taxonomy.problem_with(field, label if label is not None else known):
-            line = line_of((folder / name).read_text(encoding="utf-8"), key.split("."))
-            raise DeskFileError(folder / name, line, problem[0], problem[1])
 
 
 def read_history(path: Path, taxonomy: Taxonomy) -> Iterator[HistoryRow]:
@@ -247,20 +234,3 @@ def _no_double_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         raise ValueError("a key stands twice in one object")
     return value
-
-
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
-
-def _read_macro(path: Path) -> Document:
-    fields, body, line = read_front_matter(path)
-    for key in ("id", "title"):
-        if not str(fields.get(key) or "").strip():
-            raise ArticleError(path, 1, f"the macro has no {key}", f"add a line `{key}: …` to its front matter")
-    for match in _PLACEHOLDER.finditer(body):
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", match.group(1)):
-            at = line + body[: match.start()].count("\n")
-            raise ArticleError(
-                path, at, f"placeholder {match.group()} is not a name", "write for instance {order_number}"
-            )
-    return Document(str(fields["id"]), str(fields["title"]), body.strip(), (), tags=tuple(fields.get("tags") or ()))

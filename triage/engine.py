@@ -1,25 +1,25 @@
 """The one place that orders the steps from a ticket to a suggestion."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from time import perf_counter
 
-from models.protocols import TextEncoder
+from models.protocols import FloatArray, TextEncoder
 from retrieval.documents import Hit
 from retrieval.search import PassageSearch
 from triage.business_hours import Calendar
-from triage.classify import TicketClassifier, undecided
+from triage.classify import TicketClassifier, by_rule, undecided
 from triage.cleaning import TicketText, read_text
 from triage.desk_files import DeskRules
 from triage.drafting.compose import Voice, compose
-from triage.drafting.handoff import Evidence, decide_handoff, team_for
-from triage.drafting.summary import write_summary
+from triage.drafting.handoff import Evidence, decide_handoff
 from triage.drafting.support import check_draft
 from triage.generation_files import PastReplies
+from triage.history import NoHistory, TicketHistory, repeats_of
 from triage.language import UNKNOWN, Detector, Language
-from triage.message_kind import message_kind
+from triage.message_kind import MessageKind, message_kind
 from triage.outcome import (
     Outcome,
     Reading,
@@ -32,12 +32,14 @@ from triage.outcome import (
     no_draft,
     waiting_since,
 )
+from triage.set_values import SetValues, values_set
+from triage.suggestion_parts import due_of, handoff_of, history_of, route_of
 from triage.suggestions import (
     ArticleHit,
     Draft,
-    Due,
-    Handoff,
     HandoffReason,
+    HistorySaid,
+    RepeatOf,
     SimilarTicket,
     Suggestion,
     Versions,
@@ -65,9 +67,13 @@ class TriageEngine:
     detect_language: Detector
     versions: Versions
     timer: Callable[[], float] = perf_counter
+    history: TicketHistory = field(default_factory=NoHistory)
 
     def suggest(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
-        """Return the whole suggestion: a draft, or a handoff with its reasons, or no reply with its reason."""
+        """Return the whole suggestion: a draft, or a handoff with its reasons, or no reply with its reason.
+
+        Raises `TicketError` where a value that a person set is none of the desk's.
+        """
         clock = Clock(self.timer)
         reading = self.read(ticket, now)
         clock.lap("classify")
@@ -91,13 +97,13 @@ class TriageEngine:
         """Clean, gate, detect and classify a ticket: one encoder pass, none for a ticket without a word.
 
         to_search: whether the reading's vector must be that of the question; else it may be that of all words.
+        Raises `TicketError`.
         """
-        text = read_text(ticket)
+        text, values = read_text(ticket), values_set(ticket, self.history, self.rules.taxonomy)
         follow_up = any(message.author == "customer" for message in ticket.messages)
         kind = message_kind(text, ticket.headers, follow_up)
         if kind.kind == "empty":
-            fields = {field: undecided(labels) for field, labels in self.rules.taxonomy.fields.items()}
-            return Reading(ticket, text, kind, Language(UNKNOWN, 0.0), fields, None)
+            return self._unread(ticket, text, kind, values)
         language = self.detect_language(text_to_search(text), self.rules.settings.languages)
         if language.code == UNKNOWN and ticket.language:
             language = Language(ticket.language.lower()[:2], 0.0)
@@ -105,16 +111,42 @@ class TriageEngine:
         if to_search and text_to_search(text) != texts[0]:
             texts.append(text_to_search(text))
         vectors = self.encoder.encode(texts)
-        opinion = self.rules.priority_scale.opinion(ticket, text, now.astimezone(self.calendar.zone))
-        settled = self.rules.routing.decide(ticket, text)
+        repeats = self._repeats(ticket, vectors[0], now) if kind.kind == "request" else ()
+        opinion = self.rules.priority_scale.opinion(ticket, text, now.astimezone(self.calendar.zone), repeats)
+        settled = {**self.rules.routing.decide(ticket, text), **values.settled}
         found = self.classifier.classify(texts[0], vectors[0], settled, opinion, language.code)
-        return Reading(ticket, text, kind, language, found.fields, vectors[-1], found.novelty)
+        said = HistorySaid(repeat_of=repeats, set_fields=dict(values.known), outdated=dict(values.outdated))
+        return Reading(ticket, text, kind, language, found.fields, vectors[-1], found.novelty, said, values.values)
+
+    def vector_of(self, ticket: Ticket) -> FloatArray | None:
+        """Return the vector by which tickets are compared with a requester's others; None for one without a word."""
+        words = text_to_classify(read_text(ticket))
+        return self.encoder.encode([words])[0] if words.strip() else None
 
     def find_articles(self, query: str, limit: int, internal: bool) -> list[ArticleHit]:
         """Search the knowledge base; internal articles only where the caller may see them."""
         vector = self.encoder.encode([query[:MAX_ENCODED]])[0]
         hits = self.search.find(query[:MAX_ENCODED], vector, limit, anyone if internal else is_public)
         return [article_hit(hit) for hit in hits]
+
+    def _unread(self, ticket: Ticket, text: TicketText, kind: MessageKind, values: SetValues) -> Reading:
+        """Return the reading of a ticket without a word: only what a person set is known."""
+        settled = values.settled
+        fields = {
+            name: by_rule(*settled[name]) if name in settled else undecided(labels)
+            for name, labels in self.rules.taxonomy.fields.items()
+        }
+        said = HistorySaid(set_fields=dict(values.known), outdated=dict(values.outdated))
+        nothing = Language(UNKNOWN, 0.0)
+        return Reading(ticket, text, kind, nothing, fields, None, history=said, set_fields=values.values)
+
+    def _repeats(self, ticket: Ticket, vector: FloatArray, now: datetime) -> tuple[RepeatOf, ...]:
+        """Return the requester's other tickets about the same matter, from before they wrote this."""
+        rule, until = self.rules.policy.rules.repeat_contact, waiting_since(ticket, now)
+        if not rule.on:
+            return ()
+        contacts = self.history.contacts(ticket, until - timedelta(days=rule.days), until)
+        return repeats_of(ticket.id, vector, contacts, until, rule)
 
     def _find(self, reading: Reading) -> tuple[list[Hit], tuple[SimilarTicket, ...]]:
         if reading.vector is None:
@@ -147,16 +179,13 @@ class TriageEngine:
             desk_languages=self.rules.settings.languages,
             fields=reading.fields,
             novelty=reading.novelty,
+            repeats=reading.history.repeat_of,
         )
 
     def _suggestion(
         self, reading: Reading, outcome: Outcome, suggestion_id: str, now: datetime, laps: dict[str, float]
     ) -> Suggestion:
-        handoff = None
-        if outcome.reasons:
-            team = team_for(outcome.reasons, self.rules.policy, reading.fields)
-            summary = write_summary(reading.text, reading.fields, outcome.reasons, outcome.hits)
-            handoff = Handoff(reasons=outcome.reasons, team=team, summary=summary)
+        route = route_of(reading, outcome, self.rules, self.calendar, now)
         return Suggestion(
             id=suggestion_id,
             ticket_id=reading.ticket.id,
@@ -165,24 +194,16 @@ class TriageEngine:
             language=reading.language.code,
             fields=dict(reading.fields),
             novelty=reading.novelty.chance if reading.novelty else None,
-            due=self._due(reading, now),
+            due=due_of(reading, self.rules, self.calendar, now),
             disposition=disposition(reading, outcome),
             articles=articles_of(outcome.hits),
             similar=outcome.similar,
             draft=outcome.draft,
-            handoff=handoff,
+            handoff=handoff_of(reading, outcome, route),
+            route=route,
+            history=history_of(reading),
             versions=self.versions,
             timing_ms={name: round(seconds * 1000, 2) for name, seconds in laps.items()},
-        )
-
-    def _due(self, reading: Reading, now: datetime) -> Due | None:
-        target = self.rules.settings.sla.get(reading.fields["priority"].best)
-        if target is None or reading.wants_no_reply or reading.vector is None:
-            return None
-        start = waiting_since(reading.ticket, now)
-        return Due(
-            respond_by=self.calendar.add(start, target.respond_hours),
-            resolve_by=self.calendar.add(start, target.resolve_hours),
         )
 
     @cached_property

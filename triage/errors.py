@@ -3,6 +3,7 @@
 TriageError
 ├── DeskFileError     a file of a desk folder is missing, unreadable or contradicts another; names file, line, remedy
 ├── TicketFileError   a ticket or case file given on the command line cannot be read
+├── TicketError       a ticket names a field or a label that the desk does not have
 ├── BulkError         the files of a bulk run cannot be used, or belong to another run
 └── GenerationError   a generation is missing, damaged, or was built by other code or another encoder
 """
@@ -25,6 +26,10 @@ class DeskFileError(TriageError):
 
 class TicketFileError(TriageError):
     """A ticket file is missing, too large, or not a ticket."""
+
+
+class TicketError(TriageError):
+    """What a ticket says does not fit the desk; the text names field and label, and the remedy."""
 
 
 class BulkError(TriageError):

@@ -1,7 +1,7 @@
 """What a ticket was read as and what came of it, and both in the shapes of the wire."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.protocols import FloatArray
@@ -10,7 +10,16 @@ from triage.cleaning import TicketText
 from triage.language import Language
 from triage.message_kind import MessageKind
 from triage.novelty import Judgement
-from triage.suggestions import ArticleHit, Disposition, Draft, HandoffReason, Prediction, SimilarTicket, Why
+from triage.suggestions import (
+    ArticleHit,
+    Disposition,
+    Draft,
+    HandoffReason,
+    HistorySaid,
+    Prediction,
+    SimilarTicket,
+    Why,
+)
 from triage.tickets import Ticket
 
 MAX_ARTICLES = 10
@@ -20,7 +29,11 @@ LONGEST_WAIT = timedelta(days=3_650)
 
 @dataclass(frozen=True)
 class Reading:
-    """A ticket after triage, before any search."""
+    """A ticket after triage, before any search.
+
+    vector: of what is searched for (else of all words), None for a ticket without a word; history: what the desk's
+    records said; set_fields: label by field of all that a person has set.
+    """
 
     ticket: Ticket
     text: TicketText
@@ -29,6 +42,8 @@ class Reading:
     fields: Mapping[str, Prediction]
     vector: FloatArray | None
     novelty: Judgement | None = None
+    history: HistorySaid = field(default_factory=HistorySaid)
+    set_fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def wants_no_reply(self) -> bool:

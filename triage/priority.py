@@ -1,6 +1,6 @@
 """What makes a ticket pressing: named factors of impact and urgency, each with the customer's own words."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from triage.cleaning import MAX_WATCHED, TicketText
 from triage.outcome import LONGEST_WAIT
 from triage.priority_deadlines import days_left
 from triage.priority_wording import Axis, folded, number_clauses, taken_back, wordings
-from triage.suggestions import Factor
+from triage.suggestions import Factor, RepeatOf
 from triage.tickets import Ticket
 
 #: Tags of requesters who count for more, unless the caller names others.
@@ -22,6 +22,8 @@ SAME_MATTER = (("everybody", "team"), ("trading_stopped", "work_stopped"))
 #: A past ticket without a date was written at a fixed moment, a Wednesday, so that a build is the same on every day.
 UNDATED = datetime(2025, 1, 1, 12, tzinfo=UTC)
 MAX_EVIDENCE = 120
+#: The customer says so, or the desk's records do.
+REPEAT_CONTACT = "repeat_contact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,17 @@ class PriorityFactor:
 
 
 def find_factors(
-    ticket: Ticket, text: TicketText, now: datetime, vip_tags: Collection[str] = VIP_TAGS
+    ticket: Ticket,
+    text: TicketText,
+    now: datetime,
+    vip_tags: Collection[str] = VIP_TAGS,
+    repeats: Sequence[RepeatOf] = (),
 ) -> tuple[PriorityFactor, ...]:
     """Return what makes a ticket pressing at an aware moment, each factor once.
 
     Days ("today", "by Friday") are those of the time zone of `now`, counted from when the words were written; a
-    deadline that has passed is none. For a past ticket give `asked_at(ticket)` as `now`.
+    deadline that has passed is none. For a past ticket give `asked_at(ticket)` as `now`. repeats: other tickets of the
+    requester about the same matter; they count as being told of them in words does, and once with it.
     """
     found = {factor.name: factor for factor in _from_words(text.everything[:MAX_WATCHED])}
     if "works_again" in found:
@@ -58,6 +65,9 @@ def find_factors(
     for stronger, weaker in SAME_MATTER:
         if stronger in found:
             found.pop(weaker, None)
+    if repeats:
+        evidence = f"wrote about this {repeats[0].text}"[:MAX_EVIDENCE]
+        found[REPEAT_CONTACT] = PriorityFactor(REPEAT_CONTACT, "urgency", 1, evidence)
     others = (_deadline(ticket, text, now), _vip(ticket, vip_tags), _waiting(ticket, now))
     return (*found.values(), *(factor for factor in others if factor is not None))
 
@@ -81,7 +91,8 @@ def _from_words(text: str) -> Iterator[PriorityFactor]:
 
 def _deadline(ticket: Ticket, text: TicketText, now: datetime) -> PriorityFactor | None:
     """Return the most pressing deadline; what was said earlier is counted from when the ticket was opened."""
-    earlier = text.everything.removesuffix(text.latest) if ticket.messages else text.subject
+    wrote_again = any(message.author == "customer" for message in ticket.messages)
+    earlier = text.everything.removesuffix(text.latest) if wrote_again else text.subject
     said = ((earlier, ticket.created_at), (text.latest, _latest_at(ticket)))
     days: list[tuple[int, str]] = []
     for words, at in said:

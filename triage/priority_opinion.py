@@ -1,6 +1,6 @@
 """What the desk's matrix says of one ticket's priority, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from triage.cleaning import TicketText
 from triage.priority import find_factors
 from triage.priority_fusion import agreement
 from triage.priority_matrix import PriorityMatrix, default_matrix, matrix_label, ranked_labels
-from triage.suggestions import Factor
+from triage.suggestions import Factor, RepeatOf
 from triage.taxonomy import PriorityField
 from triage.tickets import Ticket
 
@@ -40,8 +40,11 @@ class PriorityScale:
         ranked = ranked_labels(tuple(field.labels), field.order, hours)
         return cls(tuple(field.labels), ranked, field.matrix or default_matrix(ranked), field.vip_tags)
 
-    def opinion(self, ticket: Ticket, text: TicketText, now: datetime) -> Opinion:
-        """Return what the matrix makes of a ticket at an aware moment, whose zone says when a day ends."""
-        factors = find_factors(ticket, text, now, self.vip_tags) if self.matrix else ()
+    def opinion(self, ticket: Ticket, text: TicketText, now: datetime, repeats: Sequence[RepeatOf] = ()) -> Opinion:
+        """Return what the matrix makes of a ticket at an aware moment, whose zone says when a day ends.
+
+        repeats: other tickets of the requester about the same matter; a build knows of none.
+        """
+        factors = find_factors(ticket, text, now, self.vip_tags, repeats) if self.matrix else ()
         agreements = agreement(self.labels, matrix_label(factors, self.matrix), self.ranked)
         return Opinion(agreements[np.newaxis, :], tuple(factor.on_the_wire for factor in factors))

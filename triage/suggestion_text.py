@@ -1,6 +1,8 @@
 """A suggestion as a person reads it in a terminal."""
 
-from triage.suggestions import Prediction, Suggestion, percent
+from datetime import UTC
+
+from triage.suggestions import Prediction, Route, Suggestion, percent
 from triage.tickets import Ticket
 
 TITLES = {"draft": "DRAFT READY", "handoff": "NEEDS A PERSON", "no_reply": "NO REPLY NEEDED", "open": "TRIAGED"}
@@ -13,6 +15,8 @@ def suggestion_text(ticket: Ticket, suggestion: Suggestion) -> str:
     lines += [f"  {field:<10} {_prediction(prediction)}" for field, prediction in suggestion.fields.items()]
     if suggestion.due:
         lines.append(f"  reply due  {suggestion.due.respond_by:%d %b %Y %H:%M} UTC")
+    if suggestion.route:
+        lines += _route(suggestion.route)
     if suggestion.disposition == "no_reply":
         lines += ["", f"This is {suggestion.kind.replace('_', ' ')} ({suggestion.kind_evidence})."]
     if suggestion.handoff:
@@ -29,6 +33,16 @@ def suggestion_text(ticket: Ticket, suggestion: Suggestion) -> str:
         near = ", ".join(f"{hit.article_id} “{hit.title}” ({hit.score:.2f})" for hit in suggestion.articles[:3])
         lines += ["", f"Articles: {near}"]
     return "\n".join(lines)
+
+
+def _route(route: Route) -> list[str]:
+    """Return who takes the ticket, whom to ask there, when they open, and each step of the way."""
+    when = f"opens {route.opens_at.astimezone(UTC):%d %b %Y %H:%M} UTC" if route.opens_at else "open now"
+    ask = (f"ask {route.person}",) if route.person else ()
+    return [
+        f"  {'goes to':<10} {', '.join((route.team, when, *ask))}",
+        *(f"  {'':<10} {step.why}" for step in route.steps),
+    ]
 
 
 def _prediction(prediction: Prediction) -> str:

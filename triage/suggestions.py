@@ -36,7 +36,7 @@ class Factor(WireModel):
 class Prediction(WireModel):
     """One field. Undecided: `value` is null and the best guess leads the alternatives.
 
-    confidence: the calibrated chance of the best guess; 1 where a routing rule decided.
+    confidence: the calibrated chance of the best guess; 1 where a routing rule or a person decided.
     """
 
     value: str | None
@@ -134,6 +134,51 @@ class Handoff(WireModel):
     summary: str
 
 
+class RouteStep(WireModel):
+    """A team that was passed over, or asked first, and why."""
+
+    team: str
+    why: str
+
+
+class Route(WireModel):
+    """Who takes the ticket now, and how that came about.
+
+    team: takes it; person: whom to ask there by name, where the matter calls for one; opens_at: when the team opens,
+    in UTC, where nobody is there now.
+    """
+
+    team: str
+    person: str | None = None
+    opens_at: AwareDatetime | None = None
+    steps: tuple[RouteStep, ...] = ()
+
+
+class RepeatOf(WireModel):
+    """Another ticket of the same requester about the same matter; score: how alike the two are, a cosine."""
+
+    ticket_id: str
+    at: AwareDatetime
+    score: float = Field(ge=-1, le=1)
+
+    @property
+    def text(self) -> str:
+        """Say it in a few words."""
+        return f"on {self.at.day} {self.at:%b} as {self.ticket_id} ({self.score:.2f} alike)"
+
+
+class HistorySaid(WireModel):
+    """What the desk's records said of the ticket and went into the decision.
+
+    repeat_of: newest first; set_fields: values set by a person that the records hold; outdated: such values that the
+    taxonomy no longer has, which count for nothing.
+    """
+
+    repeat_of: tuple[RepeatOf, ...] = ()
+    set_fields: dict[str, str] = {}
+    outdated: dict[str, str] = {}
+
+
 class Due(WireModel):
     """SLA targets in working time, from the likeliest priority."""
 
@@ -156,6 +201,7 @@ class Suggestion(WireModel):
     """Everything about one ticket. `timing_ms` and `id` are left out of comparisons.
 
     novelty: the chance that the ticket is like none of the desk's past ones, at even odds; null where that is unknown.
+    route: null where nobody is to answer; history: null where the desk's records said nothing.
     """
 
     id: str
@@ -172,5 +218,7 @@ class Suggestion(WireModel):
     similar: tuple[SimilarTicket, ...] = ()
     draft: Draft | None = None
     handoff: Handoff | None = None
+    route: Route | None = None
+    history: HistorySaid | None = None
     versions: Versions
     timing_ms: dict[str, float]

@@ -1,7 +1,7 @@
 """The fields of a desk and their labels: what they mean, and what hangs on them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,10 @@ class Label(FileModel):
 
 
 class Team(Label):
-    """A label of the field `team`: tier 1 answers first; `next` is where it escalates, `escalation` whom to ask."""
+    """A label of the field `team`: tier 1 answers first; `next` is where it escalates, `escalation` whom to ask.
+
+    hours: when it is there, else in the desk's hours; skills: what a routing rule may ask for.
+    """
 
     tier: int = Field(default=1, ge=1, le=9)
     hours: BusinessHours | None = None
@@ -112,6 +115,15 @@ class Taxonomy(FileModel):
         for name, team in self.team.labels.items():
             if team.next is not None and team.next not in self.team.labels:
                 raise ValueError(f"team {name} names {team.next!r} as next, which is no team")
+        for name in self.team.labels:
+            path = [name]
+            while (following := self.team.labels[path[-1]].next) is not None:
+                if following in path:
+                    circle = " -> ".join([*path[path.index(following) :], following])
+                    raise ValueError(
+                        f"the teams lead back to themselves ({circle}); end the path with one without next"
+                    )
+                path.append(following)
         return self
 
     @property
@@ -131,6 +143,17 @@ class Taxonomy(FileModel):
         if label not in self.fields[field]:
             labels = ", ".join(self.fields[field])
             return f"unknown {field} {label!r}", f"use one of {labels}, or add it to taxonomy.toml"
+        return None
+
+    def problem_with_skills(self, skills: Collection[str]) -> tuple[str, str] | None:
+        """Return (problem, remedy) where no team has a skill, or none has all of them, else None."""
+        known = dict.fromkeys(skill for team in self.team.labels.values() for skill in team.skills)
+        unknown = [skill for skill in skills if skill not in known]
+        if unknown:
+            use = f"use one of {', '.join(known)}, or add" if known else "add"
+            return f"unknown skill {unknown[0]!r}", f"{use} it to the skills of a team in taxonomy.toml"
+        if not any(set(skills) <= set(team.skills) for team in self.team.labels.values()):
+            return f"no team has all the skills {', '.join(skills)}", "add them to one team, or split the rule"
         return None
 
 

@@ -45,7 +45,10 @@ class Message(WireModel):
 
 
 class Ticket(WireModel):
-    """A ticket. `subject` and `body` are the opening message, `messages` what followed, in order."""
+    """A ticket. `subject` and `body` are the opening message, `messages` what followed, in order.
+
+    set_fields: label by field, of what a person has set; these are never overwritten.
+    """
 
     id: Name | None = None
     subject: ShortText | None = None
@@ -58,6 +61,7 @@ class Ticket(WireModel):
     headers: dict[Name, HeaderText] = Field(default={}, max_length=200)
     tags: tuple[Name, ...] = Field(default=(), max_length=100)
     attributes: dict[Name, bool | int | FiniteFloat | ShortText | None] = Field(default={}, max_length=100)
+    set_fields: dict[Name, Name] = Field(default={}, max_length=100)
 
     @model_validator(mode="after")
     def _has_text(self) -> "Ticket":

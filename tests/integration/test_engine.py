@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from triage.engine import TriageEngine
+from triage.history import InMemoryHistory, PastContact
 from triage.suggestions import Suggestion
 from triage.tickets import Message, Requester, Ticket
 
@@ -164,7 +165,7 @@ def test_the_sla_counts_working_time(demo_engine: TriageEngine) -> None:
 def test_the_shape_is_the_one_on_the_wire(demo_engine: TriageEngine, project: Path) -> None:
     shape = json.loads(demo_engine.suggest(demo_ticket(project, "draft"), "s-1", NOW).model_dump_json())
     expected = {"id", "ticket_id", "version", "kind", "language", "fields", "due", "disposition", "articles", "similar",
-                "draft", "handoff", "versions", "timing_ms"}  # fmt: skip
+                "draft", "handoff", "route", "history", "versions", "timing_ms"}  # fmt: skip
     assert expected <= set(shape)
     assert set(shape["fields"]) == {"category", "priority", "team"}
     assert {"value", "confidence", "decided", "alternatives", "factors"} == set(shape["fields"]["category"])
@@ -176,8 +177,8 @@ def test_the_shape_is_the_one_on_the_wire(demo_engine: TriageEngine, project: Pa
 
 def test_a_greeting_never_carries_a_hostile_name(demo_engine: TriageEngine) -> None:
     ticket = Ticket(
-        subject="Cannot log in after phone change",
-        body="I got a new phone and the code app is empty",
+        subject="New phone, codes gone",
+        body="No codes in the app on my new phone. How do I move them?",
         requester=Requester(name="https://evil.example/{name}"),
     )
     suggestion = demo_engine.suggest(ticket, "s-1", NOW)
@@ -205,14 +206,41 @@ def test_a_ticket_about_something_else_is_left_open_and_handed_over(
     assert not any(prediction.decided for prediction in found.fields.values())
 
 
+def test_who_writes_again_about_the_same_thing_gets_no_second_draft(demo_engine: TriageEngine, project: Path) -> None:
+    first = demo_ticket(project, "draft")
+    again = Ticket(
+        id="T-2",
+        subject="Still locked out after my phone change",
+        body="I wrote about this already: on the new phone the code app is empty and I cannot log in.",
+        requester=Requester(email="JO@bun.example"),
+    )
+    other = again.model_copy(update={"subject": "Logo", "body": "How do I put my logo on an invoice?"})
+    history = InMemoryHistory()
+    past = PastContact("T-1", NOW - timedelta(days=2), demo_engine.vector_of(first))
+    history.add(Requester(email="jo@bun.example"), past)
+    knowing = replace(demo_engine, history=history)
+
+    found = knowing.suggest(again, "s-1", NOW)
+    assert found.disposition == "handoff"
+    assert found.handoff is not None
+    assert "repeat_contact" in [reason.code for reason in found.handoff.reasons]
+    assert found.history is not None
+    assert [repeat.ticket_id for repeat in found.history.repeat_of] == ["T-1"]
+    assert (found.fields["team"].best, found.handoff.team) == ("frontline", "books")
+    assert demo_engine.suggest(again, "s-1", NOW).history is None
+    assert knowing.suggest(other, "s-1", NOW).history is None
+    assert Suggestion.model_validate_json(found.model_dump_json()) == found
+
+
 def test_what_made_a_ticket_pressing_stands_in_its_priority(demo_engine: TriageEngine) -> None:
     calm = demo_engine.triage(Ticket(subject="Labels", body="How do I print labels for new stock?"), "s", NOW)
     body = "The till takes no payment, nobody can work and the whole shop stands still. Customers are queueing."
     pressing = demo_engine.triage(Ticket(subject="Till down", body=body), "s", NOW)
-    assert calm.fields["priority"].factors == ()
+    axes = {"impact", "urgency"}
+    assert not axes & {factor.effect.split()[0] for factor in calm.fields["priority"].factors}
     told = pressing.fields["priority"]
     assert told.best == "urgent"
-    assert {factor.effect.split()[0] for factor in told.factors} == {"impact", "urgency"}
+    assert axes <= {factor.effect.split()[0] for factor in told.factors}
     assert all(factor.evidence for factor in told.factors)
     assert pressing.novelty is not None
     assert pressing.novelty < 0.5

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-TICKET = {"subject": "Cannot log in after phone change", "body": "I got a new phone and the code app is empty"}
+TICKET = {"subject": "New phone, codes gone", "body": "No codes in the app on my new phone. How do I move them?"}
 FIRSTLINE = str(Path(sys.executable).with_name("firstline"))
 
 
@@ -54,11 +54,17 @@ def service(project: Path, demo_var: Path, tmp_path_factory: pytest.TempPathFact
     _, errors = process.communicate(timeout=20)
     assert process.returncode in (0, -signal.SIGTERM), errors
     assert "Traceback" not in errors
-    assert "code app is empty" not in errors
+    assert "codes in the app" not in errors
 
 
 def bearer(service: Service) -> dict[str, str]:
     return {"Authorization": f"Bearer {service.key}"}
+
+
+def test_a_value_that_the_desk_does_not_have_is_told(service: Service) -> None:
+    answer = service.client.post("/v1/triage", json=TICKET | {"set_fields": {"team": "boks"}}, headers=bearer(service))
+    told = problem(answer, 422, "invalid_request")
+    assert str(told["detail"]).startswith("set_fields.team: unknown team 'boks'; use one of frontline")
 
 
 def problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triage.cleaning import read_text
+from triage.cleaning import TicketText, read_text
+from triage.drafting.handoff import Evidence, urgent_priority
+from triage.drafting.policy import Policy
+from triage.language import Language
 from triage.priority import PriorityFactor, asked_at, find_factors
-from triage.suggestions import Factor
+from triage.suggestions import Alternative, Factor, Prediction, RepeatOf
 from triage.tickets import Message, Requester, Ticket
 
 #: A Monday noon.
@@ -291,3 +294,39 @@ def test_cost_grows_with_length_and_no_faster(piece: str) -> None:
 
     short = min(seconds(2_500) for _ in range(3))
     assert seconds(20_000) < 40 * short + 0.05
+
+
+def test_a_repeat_in_the_records_counts_once_with_what_the_customer_says_of_it() -> None:
+    repeats = [RepeatOf(ticket_id=name, at=NOW - timedelta(days=2), score=0.83) for name in ("T-12", "T-11")]
+    calm, chasing = Ticket(body="How do I print a label?"), Ticket(body="This is the third message I have sent.")
+    [said] = find_factors(chasing, read_text(chasing), NOW)
+    for ticket in (calm, chasing):
+        [known] = find_factors(ticket, read_text(ticket), NOW, repeats=repeats)
+        assert (known.name, known.axis, known.points) == (said.name, said.axis, said.points)
+        assert known.evidence.endswith("as T-12 (0.83 alike)")
+    assert find_factors(calm, read_text(calm), NOW) == ()
+
+
+def test_an_agents_first_answer_does_not_move_a_deadline() -> None:
+    ticket = Ticket(subject="Due by Friday", body="It must go out tomorrow.", created_at=NOW - timedelta(days=1))
+    answered = ticket.model_copy(update={"messages": (Message(author="agent", text="Fine."),)})
+    for asked in (ticket, answered):
+        [deadline] = find_factors(asked, read_text(asked), NOW)
+        assert (deadline.name, deadline.points) == ("deadline", 3)
+
+
+def test_what_is_told_of_an_urgent_ticket_is_only_what_speaks_for_it() -> None:
+    effects = {
+        "waiting": "urgency +1",
+        "words": "+normal",
+        "similar": "+urgent",
+        "rule": "= urgent",
+        "scope": "undecided",
+    }
+    factors = tuple(Factor(name=name, effect=effect, evidence="said") for name, effect in effects.items())
+    chances = tuple(Alternative(value=value, confidence=0.5) for value in ("normal", "urgent"))
+    prediction = Prediction(value=None, confidence=0.5, decided=False, alternatives=chances, factors=factors)
+    evidence = Evidence("request", TicketText("", "", ""), Language("en", 1.0), ("en",), {"priority": prediction})
+    found = urgent_priority(evidence, Policy())
+    assert found is not None
+    assert found[0] == "priority urgent at 50% (waiting: said; similar: said; rule: said)"

@@ -1,12 +1,24 @@
+import json
+import re
+import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
+from triage.business_hours import BusinessHours, Calendar
 from triage.cleaning import read_text
-from triage.routing import Routing, RoutingRule, read_routing, settings_of
-from triage.tickets import Requester, Ticket
+from triage.drafting.policy import Policy
+from triage.escalation import RouteNeed, find_route
+from triage.history import repeated
+from triage.routing import Routing, RoutingRule, read_routing, settings_of, skills_of
+from triage.suggestions import HistorySaid, Route, Suggestion
+from triage.taxonomy import Label, Team, TeamField
+from triage.tickets import Message, Requester, Ticket
 
 TRUST = {"team": "trust"}
 
@@ -108,9 +120,57 @@ def test_a_rule_without_a_condition_that_means_something_is_refused(conditions: 
         rule(**conditions)
 
 
-def test_a_rule_that_sets_nothing_is_refused() -> None:
-    with pytest.raises(ValidationError, match="set"):
+def test_a_rule_that_does_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="a rule needs set, skills or both"):
         rule(tag="vip", set={})
+    assert rule(tag="vip", set={}, skills=["vat"]).skills == ("vat",)
+
+
+def test_skills_are_asked_for_by_every_rule_that_fires_and_the_first_is_named() -> None:
+    routing = Routing(
+        rules=(
+            rule(name="one", tag="vip", set={}, skills=["vat"]),
+            rule(name="silent", tag="new", set={}, skills=["stock"]),
+            rule(name="two", channel="chat", set={"team": "books"}, skills=["vat", "tills"]),
+        )
+    )
+    assert routing.needs(FULL, read_text(FULL)) == {"vat": "one", "tills": "two"}
+    assert routing.decide(FULL, read_text(FULL)) == {"team": ("books", "two", "channel chat")}
+    assert skills_of(routing) == [(1, ("vat",)), (2, ("stock",)), (3, ("vat", "tills"))]
+
+
+def test_only_customers_ask_for_skills() -> None:
+    routing = Routing(rules=(rule(keywords=("phishing",), set={}, skills=["vat"]),))
+    ticket = Ticket(body="A question", messages=(Message(author="agent", text="Was it phishing?"),))
+    assert routing.needs(ticket, read_text(ticket)) == {}
+
+
+def test_the_examples_of_the_documentation_are_what_a_desk_may_say(project: Path) -> None:
+    text = (project / "docs" / "routing.md").read_text(encoding="utf-8")
+    teams, rules, policy = (dedent(block) for block in re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL))
+    field = TeamField.model_validate(tomllib.loads(teams)["team"])
+    routing = Routing.model_validate(tomllib.loads(rules))
+    repeat = Policy.model_validate(tomllib.loads(policy)).rules.repeat_contact
+    assert (repeat.days, repeat.similarity, repeat.on) == (7, 0.6, True)
+
+    (shown,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    told = json.loads(shown)
+    assert set(told) == {"route", "history"} <= set(Suggestion.model_fields)
+    said, by = HistorySaid.model_validate(told["history"]), read_text(Ticket(body="Our VAT return"))
+    skills = routing.needs(Ticket(body="x"), by)
+    assert skills == {"vat": "tax_return"}
+    raised = repeated(said.repeat_of, repeat.days)
+    desk = Calendar(BusinessHours.parse({"mon-fri": "08:00-18:00"}), ZoneInfo("Europe/London"))
+    sunday = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert find_route(RouteNeed("frontline", raised=raised), field.labels, sunday, desk) == Route.model_validate(
+        told["route"]
+    )
+
+
+def test_every_key_of_a_team_is_documented(project: Path) -> None:
+    text = (project / "docs" / "routing.md").read_text(encoding="utf-8")
+    for key in set(Team.model_fields) - set(Label.model_fields):
+        assert f"| `{key}` |" in text
 
 
 def test_a_desk_without_the_file_has_no_rules(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from retrieval.documents import Document, Hit, Passage
 from triage.cleaning import TicketText
 from triage.drafting.summary import MAX_WORDS, shorten, shorten_lines, write_summary
-from triage.suggestions import Alternative, HandoffReason, Prediction
+from triage.suggestions import Alternative, HandoffReason, Prediction, Route, RouteStep
 
 wordy = st.one_of(st.text(max_size=300), st.integers(0, 200).map("word ".__mul__))
 predictions = st.builds(
@@ -49,6 +49,21 @@ def test_a_summary_says_what_is_wanted_known_and_found() -> None:
         "Handed over because: human_requested, low_confidence.",
         "Nearest articles: “Tills”, “Day sheets”.",
     ]
+
+
+def test_a_summary_tells_a_short_way_and_leaves_out_a_long_one() -> None:
+    closed = RouteStep(team="books", why="books is closed until Mon 08:00")
+
+    def last_line(route: Route | None) -> str:
+        return write_summary(TicketText("", "x", "x"), {}, [], [], route).splitlines()[-1]
+
+    none = "No article was looked up or found."
+    assert last_line(None) == last_line(Route(team="books")) == none
+    assert (
+        last_line(Route(team="books", person="Jo", steps=(closed,))) == f"Route: {closed.why}; books takes it, ask Jo."
+    )
+    assert last_line(Route(team="trust", person="Jo")) == "Route: trust takes it, ask Jo."
+    assert last_line(Route(team="trust", steps=(closed,) * 5)) == none
 
 
 def test_a_summary_of_nothing_says_so() -> None:

@@ -89,6 +89,13 @@ def test_a_time_without_a_zone_is_refused() -> None:
     assert [where for where, _ in faults({"body": "x", "created_at": "2026-11-20T10:00:00"})] == [("created_at",)]
 
 
+def test_what_a_person_set_is_a_label_by_field() -> None:
+    assert Ticket(body="x").set_fields == {}
+    assert Ticket(body="x", set_fields={"team": "bo\x00oks"}).set_fields == {"team": "books"}
+    assert [where for where, _ in faults({"body": "x", "set_fields": {"team": ""}})] == [("set_fields", "team")]
+    assert [where for where, _ in faults({"body": "x", "set_fields": {"team": 3}})] == [("set_fields", "team")]
+
+
 def test_a_ticket_and_its_messages_do_not_change() -> None:
     ticket = Ticket(body="x", messages=(Message(author="customer", text="y"),))
     with pytest.raises(ValidationError):

@@ -13,7 +13,7 @@ from triage.drafting.policy import Policy
 from triage.language import Language
 from triage.message_kind import Kind
 from triage.novelty import Judgement
-from triage.suggestions import HandoffReason, Prediction, Severity, percent
+from triage.suggestions import HandoffReason, Prediction, RepeatOf, Severity, percent
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
@@ -24,7 +24,8 @@ class Evidence:
 
     hits: the public passages found, best first, or None where no search was made (then search rules stay silent);
     internal: the best passage that only agents may read; novelty: whether the ticket is like any past one.
-    rejected_draft: why the draft was dropped, where one was written and did not stand.
+    rejected_draft: why the draft was dropped, where one was written and did not stand. repeats: other tickets of the
+    requester about the same matter, the newest first.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Evidence:
     internal: Hit | None = None
     rejected_draft: str | None = None
     novelty: Judgement | None = None
+    repeats: tuple[RepeatOf, ...] = ()
 
 
 Rule = Callable[[Evidence, Policy], tuple[str, str] | None]
@@ -65,7 +67,12 @@ def urgent_priority(evidence: Evidence, policy: Policy) -> tuple[str, str] | Non
     chance = prediction.chance_of(rule.label)
     if prediction.value != rule.label and chance < rule.min_chance:
         return None
-    why = "; ".join(f"{factor.name}: {factor.evidence}" for factor in prediction.factors)
+    # What speaks for another label is no evidence here.
+    for_it = (f"= {rule.label}", f"+{rule.label}")
+    telling = [
+        one for one in prediction.factors if one.effect.startswith(("impact", "urgency")) or one.effect in for_it
+    ]
+    why = "; ".join(f"{factor.name}: {factor.evidence}" for factor in telling)
     said = f"priority {rule.label} at {percent(chance)}" + (f" ({why})" if why else "")
     return said, f"The chance of {rule.label} had been below {rule.min_chance:.0%}"
 
@@ -95,6 +102,16 @@ def long_message(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
         f"{size:,} characters, of which {MAX_WATCHED:,} were read",
         f"The ticket had at most {MAX_WATCHED:,} characters",
     )
+
+
+def repeat_contact(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The customer wrote about the same matter before."""
+    if not evidence.repeats:
+        return None
+    told = ", ".join(repeat.text for repeat in evidence.repeats[:3])
+    rule = policy.rules.repeat_contact
+    far = f"within {rule.days:g} days, or what they wrote had been less than {rule.similarity:.2f} alike"
+    return f"wrote about this {told}", f"The customer had not written about this before {far}"
 
 
 def out_of_scope(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
@@ -149,6 +166,7 @@ HANDOFF_RULES: Mapping[str, Rule] = {
     "unsupported_language": unsupported_language,
     "empty_message": empty_message,
     "long_message": long_message,
+    "repeat_contact": repeat_contact,
     "out_of_scope": out_of_scope,
     "low_confidence": low_confidence,
     "no_supporting_article": no_supporting_article,
@@ -169,10 +187,10 @@ def decide_handoff(evidence: Evidence, policy: Policy) -> tuple[HandoffReason, .
     return tuple(sorted(reasons, key=lambda reason: SEVERITIES.index(reason.severity)))
 
 
-def team_for(reasons: tuple[HandoffReason, ...], policy: Policy, fields: Mapping[str, Prediction]) -> str:
-    """Return the team that takes over: the gravest reason's own team, else the likeliest one."""
+def team_named(reasons: tuple[HandoffReason, ...], policy: Policy) -> tuple[str, str] | None:
+    """Return (team, reason) of the gravest reason that names a team of its own, or None."""
     for reason in reasons:
         team: str | None = getattr(policy.rules, reason.code).team
         if team is not None:
-            return team
-    return fields["team"].best
+            return team, reason.code
+    return None

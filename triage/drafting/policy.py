@@ -77,6 +77,17 @@ class LongMessage(RulePolicy):
     """There is more text than the rules read."""
 
 
+class RepeatContact(RulePolicy):
+    """The customer wrote about the same matter before: another draft is not what is missing.
+
+    days: so far back; similarity: the cosine of two tickets' vectors from which on they are about the same. Where the
+    rule is off, nobody looks for repeats: they raise neither the team nor the priority either.
+    """
+
+    days: float = Field(default=7, gt=0, le=365)
+    similarity: float = Field(default=0.6, ge=-1, le=1)
+
+
 class OutOfScope(RulePolicy):
     """The ticket is like none that the desk has seen.
 
@@ -114,6 +125,7 @@ class Rules(FileModel):
     unsupported_language: UnsupportedLanguage = UnsupportedLanguage()
     empty_message: EmptyMessage = EmptyMessage()
     long_message: LongMessage = LongMessage()
+    repeat_contact: RepeatContact = RepeatContact()
     out_of_scope: OutOfScope = OutOfScope()
     low_confidence: LowConfidence = LowConfidence()
     no_supporting_article: NoSupportingArticle = NoSupportingArticle()

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from retrieval.documents import Hit
 from triage.cleaning import TicketText
-from triage.suggestions import HandoffReason, Prediction, percent
+from triage.suggestions import HandoffReason, Prediction, Route, percent
 
 MAX_WORDS = 120
 MAX_WANT = 45
+#: A way that takes more words than this is not told here.
+MAX_ROUTE = 30
 #: Of one line, for texts without spaces.
 MAX_CHARACTERS = 600
 
@@ -17,8 +19,12 @@ def write_summary(
     fields: Mapping[str, Prediction],
     reasons: Sequence[HandoffReason],
     hits: Sequence[Hit],
+    route: Route | None = None,
 ) -> str:
-    """Return a note of at most 120 words, one line per matter, in the customer's words where they are known."""
+    """Return a note of at most 120 words, one line per matter, in the customer's words where they are known.
+
+    route: who takes the ticket; told where it is short and says more than a team's name.
+    """
     want = " ".join(text.latest.split()) or text.subject or "(nothing to read)"
     lines = [f"Customer writes: {shorten(want, MAX_WANT)}"]
     known = [_known(field, prediction) for field, prediction in fields.items()]
@@ -26,6 +32,8 @@ def write_summary(
     lines.append(f"Handed over because: {', '.join(reason.code for reason in reasons)}.")
     titles = list(dict.fromkeys(f"“{hit.document.title}”" for hit in hits))[:2]
     lines.append(f"Nearest articles: {', '.join(titles)}." if titles else "No article was looked up or found.")
+    if (way := _way(route)) and len(way.split()) <= MAX_ROUTE:
+        lines.append(way)
     return "\n".join(shorten_lines(lines, MAX_WORDS))
 
 
@@ -45,6 +53,13 @@ def shorten_lines(lines: Sequence[str], words: int) -> list[str]:
             break
         kept.append(shorten(line, left - 1))
     return kept
+
+
+def _way(route: Route | None) -> str:
+    if route is None or not (route.steps or route.person):
+        return ""
+    ask = f", ask {route.person}" if route.person else ""
+    return "Route: " + "; ".join([*(step.why for step in route.steps), f"{route.team} takes it{ask}."])
 
 
 def _known(field: str, prediction: Prediction) -> str:
