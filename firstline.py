@@ -21,7 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: drawing frames would double the start-up time
 )
 keys_app = typer.Typer(help="API keys of a served desk.", no_args_is_help=True)
+articles_app = typer.Typer(help="A desk's knowledge, in and out.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(articles_app, name="articles")
 app.add_typer(eval_commands, name="eval")
 
 MAX_TICKET_BYTES = 1_000_000  # as in triage.ticket_files, which would be slow to import here
@@ -97,7 +99,7 @@ def build(
     from triage.build import build_generation
     from triage.build_report import print_report
     from triage.desk_files import read_desk
-    from triage.fit import FoldPlan
+    from triage.folds import FoldPlan
     from triage.tune import tune_encoder
 
     if if_missing and is_built(desk, var):
@@ -249,6 +251,42 @@ def keys_create(
     typer.echo(create_key(desk, database or default_database(var), scope, days))
 
 
+@articles_app.command("import", epilog="Example: firstline articles import export.json mydesk")
+def articles_import(
+    source: Annotated[
+        Path, typer.Argument(help="A file or folder: .md, .html, .json, .jsonl, .csv, or a help centre's export.")
+    ],
+    desk: DeskFolder,
+    audience: Annotated[str, typer.Option(help="Of articles that do not say: internal or public.")] = "internal",
+    status: Annotated[str, typer.Option(help="Of articles that do not say: draft or published.")] = "draft",
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite files that were edited since.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first thing that is not right.")] = False,
+) -> None:
+    """Write articles into a desk's folder, a Markdown file each; what cannot be read is listed and skipped."""
+    from datetime import UTC, datetime
+
+    from triage.articles_command import ImportChoices, import_into
+
+    choices = ImportChoices(datetime.now(UTC), audience, status, replace, strict)
+    with progress_bars() as progress:
+        told = import_into(source, desk, choices, warn, progress)
+    typer.echo(told)
+
+
+@articles_app.command("export", epilog="Example: firstline articles export desks/demo articles.jsonl")
+def articles_export(
+    desk: DeskFolder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines, one article to a line.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in OUT.")] = False,
+) -> None:
+    """Write all articles of a desk's folder into one file, which `articles import` reads."""
+    from triage.articles_command import export_from
+
+    with progress_bars() as progress:
+        told = export_from(desk, out, overwrite, warn, progress)
+    typer.echo(told)
+
+
 def read_ticket(subject: str | None, body: str | None, source: str | None) -> "Ticket":
     """Return the ticket of the options; raise `TicketFileError` where they give none."""
     from triage.errors import TicketFileError
@@ -281,7 +319,7 @@ def announce(address: str, key: str | None) -> None:
     """Print where the service is and how to try it."""
     typer.echo(f"Firstline is at {address}  (console: {address}/console, stop with Ctrl+C)")
     if key:
-        body = '{"subject":"Cannot log in after phone change","body":"I got a new phone and the code app is empty"}'
+        body = '{"subject":"New phone, codes gone","body":"No codes in the app on my new phone. How do I move them?"}'
         typer.echo(f"Key for 12 hours, also the password of the console: {key}\nTry it:\n")
         typer.echo(f"  curl -s {address}/v1/suggestions -H 'Authorization: Bearer {key}' \\")
         typer.echo(f"    -H 'Content-Type: application/json' -d '{body}'\n")

@@ -1,19 +1,28 @@
-"""Markdown files with front matter into documents."""
+"""One article per file: Markdown with front matter, or HTML."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import nh3
 import yaml
 
+from retrieval.articles import ID as ID
+from retrieval.articles import MAX_BYTES, Article, to_document, usable_id
 from retrieval.documents import Document
-from retrieval.errors import ArticleError
-from retrieval.plain_text import to_plain_text
+from retrieval.errors import ArticleError, DeepMarkupError
+from retrieval.html_markdown import html_to_markdown
+from retrieval.html_tree import MAX_DEPTH, depth_of, shallow
+from retrieval.markdown_text import one_line, readable
 
-MAX_BYTES = 10_000_000
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 KEYS = {"id", "title", "audience", "status", "locale", "updated", "owner", "tags", "revision"}
+#: A front matter of more characters is none.
+MAX_FRONT = 100_000
+FRONT = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+SHALLOWER = "take out some of the elements around its text"
 
 
 def read_articles(folder: Path) -> list[Document]:
@@ -36,7 +45,38 @@ def article_ids(folder: Path) -> set[str]:
 
 def read_article(path: Path) -> Document:
     """Read one Markdown file with YAML front matter; raise `ArticleError` naming the line and the remedy."""
+    return to_document(read_markdown_file(path))
+
+
+def read_markdown_file(path: Path) -> Article:
+    """Read what a Markdown file with front matter says; raise `ArticleError` naming the line and the remedy."""
     fields, body, body_line = read_front_matter(path)
+    return article_of(path, fields, readable(body).strip("\n"), body_line)
+
+
+def read_html_file(path: Path) -> Article:
+    """Read an HTML page. Raises `ArticleError`.
+
+    Its keys stand in a front matter before the page, or in ``<meta name="audience" content="public">`` and the like.
+    Without them the title is the page's, the id is made from the file's name, and customers do not see it.
+    """
+    text = read_file_text(path)
+    fields: dict[str, Any] = {}
+    body_line = 1
+    if text.startswith("---"):
+        fields, text, body_line = parse_front_matter(path, text)
+    fields = _page_fields(text) | fields
+    fields.setdefault("id", usable_id(path.stem))
+    fields.setdefault("title", path.stem)
+    try:
+        markdown = html_to_markdown(text, one_line(str(fields["title"])))
+    except DeepMarkupError as error:
+        raise ArticleError(path, body_line, str(error), SHALLOWER) from error
+    return article_of(path, fields, markdown, body_line)
+
+
+def article_of(path: Path, fields: Mapping[str, Any], markdown: str, body_line: int) -> Article:
+    """Check what a front matter says, and return the article; raise `ArticleError` naming the key."""
     unknown = sorted(set(fields) - KEYS)
     if unknown:
         raise ArticleError(path, 1, f"unknown key {unknown[0]!r} in the front matter", f"use only {sorted(KEYS)}")
@@ -48,14 +88,10 @@ def read_article(path: Path) -> Document:
     # What is not stated is kept from customers: internal, draft.
     audience = _one_of(path, fields, "audience", ("internal", "public"))
     status = _one_of(path, fields, "status", ("draft", "published"))
-    text, blocks = to_plain_text(body)
-    if not blocks:
-        raise ArticleError(path, body_line, "the article has no text", "write its body below the front matter")
-    return Document(
+    return Article(
         id=fields["id"],
         title=_text(path, fields, "title"),
-        text=text,
-        blocks=blocks,
+        markdown=markdown,
         audience="public" if audience == "public" else "internal",
         status="published" if status == "published" else "draft",
         locale=_text(path, fields, "locale") or "en",
@@ -63,6 +99,8 @@ def read_article(path: Path) -> Document:
         updated=_date(path, fields),
         owner=_text(path, fields, "owner"),
         tags=_tags(path, fields),
+        path=path,
+        line=body_line,
     )
 
 
@@ -71,24 +109,46 @@ def read_front_matter(path: Path) -> tuple[dict[str, Any], str, int]:
 
     Raises `ArticleError` for a file that is missing, too large, not UTF-8, or without a front matter that parses.
     """
+    return parse_front_matter(path, read_file_text(path))
+
+
+def read_file_text(path: Path) -> str:
+    """Return a file's text, lines ended by \\n, without a byte order mark; raise `ArticleError`."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ArticleError(path, 1, "the file is larger than 10 MB", "split it into several articles")
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise ArticleError(path, line, "the file is not UTF-8", "save it with the encoding UTF-8") from error
+        data = path.read_bytes()
     except OSError as error:
-        raise ArticleError(
-            path, 1, f"the file cannot be read ({error.strerror})", "check its name and rights"
-        ) from error
-    match = re.match(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", text, flags=re.DOTALL | re.MULTILINE)
-    if match is None:
+        remedy = "check its name and rights"
+        raise ArticleError(path, 1, f"the file cannot be read ({error.strerror})", remedy) from error
+    return decoded(path, data).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def decoded(path: Path, data: bytes) -> str:
+    """Return the text that bytes say in UTF-8, without a byte order mark; raise `ArticleError` naming the line."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ArticleError(path, 1, "the file is UTF-16", "save it with the encoding UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        remedy = "save it with the encoding UTF-8 (if it is Windows-1252: iconv -f WINDOWS-1252 -t UTF-8)"
+        raise ArticleError(path, line, "the file is not UTF-8", remedy) from error
+    if "\x00" in text:
+        line = text[: text.index("\x00")].count("\n") + 1
+        raise ArticleError(path, line, "the file is not text (it holds a NUL)", "save it as text, in UTF-8")
+    return text
+
+
+def parse_front_matter(path: Path, text: str) -> tuple[dict[str, Any], str, int]:
+    """Do what `read_front_matter` does, with a text that was read from `path`."""
+    match = FRONT.match(text)
+    if match is None or match.end() > MAX_FRONT:
         raise ArticleError(path, 1, "there is no front matter", "begin the file with `---`, keys, and `---` again")
     try:
         # The base loader makes no guesses: `no`, 0101 and 2026-02-30 stay what was written.
         fields = yaml.BaseLoader(match.group(1)).get_single_data()
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = 2 + (mark.line if mark else 0)
         raise ArticleError(path, line, "the front matter does not parse", "quote values with a colon") from error
@@ -97,28 +157,74 @@ def read_front_matter(path: Path) -> tuple[dict[str, Any], str, int]:
     return fields, text[match.end() :], match.group(0).count("\n") + 1
 
 
-def _text(path: Path, fields: dict[str, Any], key: str) -> str:
+class _Head(HTMLParser):
+    """Collects the meta elements, title and first headings of a page that was cleaned."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.meta: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        self.inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        if tag == "meta" and said.get("name") in KEYS:
+            self.meta.setdefault(str(said["name"]), said.get("content") or "")
+        elif tag in ("title", "h1") and tag not in self.texts:
+            self.inside, self.texts[tag] = tag, ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = "" if tag == self.inside else self.inside
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.texts[self.inside] += data
+
+
+def _page_fields(page: str) -> dict[str, Any]:
+    """Return the keys that the head of a page states: its meta elements, and its title or else its first heading."""
+    page = shallow(page[:MAX_FRONT])
+    if depth_of(page) > MAX_DEPTH:
+        return {}
+    head = _Head()
+    head.feed(
+        nh3.clean(
+            page,
+            tags={"meta", "title", "h1"},
+            clean_content_tags={"script", "style"},
+            attributes={"meta": {"name", "content"}},
+        )
+    )
+    head.close()
+    titles = [one_line(head.texts[name]) for name in ("title", "h1") if one_line(head.texts.get(name, ""))]
+    fields: dict[str, Any] = ({"title": titles[0]} if titles else {}) | head.meta
+    if "tags" in fields:
+        fields["tags"] = [tag.strip() for tag in fields["tags"].split(",") if tag.strip()]
+    return fields
+
+
+def _text(path: Path, fields: Mapping[str, Any], key: str) -> str:
     value = fields.get(key, "")
     if not isinstance(value, str):
         raise ArticleError(path, 1, f"{key} is not a text", f"write one line `{key}: …`")
-    return value.strip()
+    return one_line(value)
 
 
-def _one_of(path: Path, fields: dict[str, Any], key: str, allowed: tuple[str, str]) -> str:
+def _one_of(path: Path, fields: Mapping[str, Any], key: str, allowed: tuple[str, str]) -> str:
     value = _text(path, fields, key) if key in fields else allowed[0]
     if value not in allowed:
         raise ArticleError(path, 1, f"{key} is {value!r}", f"write {' or '.join(sorted(allowed))}")
     return value
 
 
-def _revision(path: Path, fields: dict[str, Any]) -> int:
+def _revision(path: Path, fields: Mapping[str, Any]) -> int:
     value = _text(path, fields, "revision") or "1"
-    if not re.fullmatch(r"[1-9]\d{0,8}", value):
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", value):
         raise ArticleError(path, 1, f"revision is {value!r}", "write a whole number from 1 up")
     return int(value)
 
 
-def _date(path: Path, fields: dict[str, Any]) -> str:
+def _date(path: Path, fields: Mapping[str, Any]) -> str:
     value = _text(path, fields, "updated")
     try:
         return date.fromisoformat(value).isoformat() if value else ""
@@ -126,8 +232,8 @@ def _date(path: Path, fields: dict[str, Any]) -> str:
         raise ArticleError(path, 1, f"updated is {value!r}", "write a date such as 2026-03-31") from error
 
 
-def _tags(path: Path, fields: dict[str, Any]) -> tuple[str, ...]:
+def _tags(path: Path, fields: Mapping[str, Any]) -> tuple[str, ...]:
     value = fields.get("tags") or []
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
         raise ArticleError(path, 1, "tags is not a list", "write for instance `tags: [billing, refunds]`")
-    return tuple(value)
+    return tuple(one_line(tag) for tag in value)

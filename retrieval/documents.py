@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 Audience = Literal["public", "internal"]
+Status = Literal["published", "draft"]
 BlockKind = Literal["paragraph", "step", "bullet", "row", "code"]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One paragraph, list item, table row or code block: `document.text[start:end]`, under its headings."""
+    """One paragraph, list item, table row or code block, or a piece of a long one: `document.text[start:end]`."""
 
     kind: BlockKind
     start: int
@@ -26,7 +27,7 @@ class Document:
     text: str
     blocks: tuple[Block, ...]
     audience: Audience = "public"
-    status: Literal["published", "draft"] = "published"
+    status: Status = "published"
     locale: str = "en"
     revision: int = 1
     updated: str = ""
@@ -36,7 +37,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A run of blocks that is searched and quoted as one: `document.text[start:end]`."""
+    """A run of blocks that is searched and quoted as one: `document.text[start:end]`.
+
+    headings: those that it lies under, outermost first, then the sentence that led to its steps where that lies in an
+    earlier passage.
+    """
 
     id: str
     document_id: str

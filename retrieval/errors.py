@@ -2,6 +2,7 @@
 
 RetrievalError
 ├── ArticleError       an article cannot be read; carries the file, the line and the remedy
+├── DeepMarkupError    the HTML of an article is nested too deep
 └── DamagedIndexError  an index is missing, damaged, or was built by another encoder
 """
 
@@ -18,6 +19,10 @@ class ArticleError(RetrievalError):
     def __init__(self, path: Path, line: int, problem: str, remedy: str) -> None:
         super().__init__(f"{path}:{line}: {problem}; {remedy}")
         self.path, self.line, self.problem, self.remedy = path, line, problem, remedy
+
+
+class DeepMarkupError(RetrievalError):
+    """Markup is nested deeper than can be read in good time."""
 
 
 class DamagedIndexError(RetrievalError):

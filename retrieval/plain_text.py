@@ -1,5 +1,6 @@
 """Markdown into plain text and blocks, so that a draft can quote an article and point at the place."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -7,19 +8,34 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from retrieval.documents import Block, BlockKind
+from retrieval.errors import DeepMarkupError
+from retrieval.html_markdown import html_to_markdown
 
 #: The parser drops in silence what is nested deeper than this: such a body is read line by line, as it stands.
 MAX_NESTING = 60
+
+#: A paragraph, step, bullet or code of more words is several blocks, so that a passage need not hold all of it.
+LONGEST_BLOCK = 270
+
+#: Where a long paragraph may be cut: behind a sentence; and a long listing: behind a line.
+SENTENCE_GAP = re.compile(r"(?<=[.!?:;])[ ]+")
+LINE_GAP = re.compile(r"\n+")
+#: Markdown has no tables with lists or spans in them, so that authors write those in HTML.
+HTML_TABLE = re.compile(r"<table\b.*</table\s*>\s*\Z", re.I | re.S)
+#: Markdown has no other line break within a cell.
+LINE_TAG = re.compile(r"<br ?/?>", re.I)
+#: How a callout begins in the Markdown of code hosts and documentation tools.
+CALLOUT = re.compile(r"\[!(note|tip|important|warning|caution)\][ ]?", re.I)
 
 _parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING, "html": False}).enable("table")
 
 
 def to_plain_text(markdown: str) -> tuple[str, tuple[Block, ...]]:
-    """Return the plain text of a Markdown body and its blocks in order.
+    """Return the plain text of a Markdown body and its blocks in order. Takes time linear in the body.
 
     Emphasis and images vanish; a link keeps its target where its words do not say it; a numbered step keeps its
-    number, a bullet its dash, and a table row becomes "cell – header: cell; header: cell", so that it can be read
-    without its table.
+    number, a bullet its dash, a callout its kind ("Note: …"). A row of a table, also one in HTML, becomes "cell –
+    header: cell; header: cell", so that it can be read without its table.
     """
     writer = _Writer()
     tokens = _parser.parse(markdown)
@@ -27,9 +43,7 @@ def to_plain_text(markdown: str) -> tuple[str, tuple[Block, ...]]:
         for line in markdown.splitlines():
             writer.block("paragraph", line)
         return writer.text, tuple(writer.blocks)
-    position = 0
-    while position < len(tokens):
-        position += writer.take(tokens, position)
+    writer.take_all(tokens)
     return writer.text, tuple(writer.blocks)
 
 
@@ -37,11 +51,23 @@ def to_plain_text(markdown: str) -> tuple[str, tuple[Block, ...]]:
 class _Writer:
     """Collects lines of plain text and the blocks that lie in them."""
 
-    text: str = ""
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
     blocks: list[Block] = field(default_factory=list)
     headings: list[tuple[int, str]] = field(default_factory=list)
     numbers: list[int | None] = field(default_factory=list)
     marker: str = ""
+
+    @property
+    def text(self) -> str:
+        """All that was written."""
+        return "".join(self.parts)
+
+    def take_all(self, tokens: list[Token]) -> None:
+        """Write all tokens."""
+        position = 0
+        while position < len(tokens):
+            position += self.take(tokens, position)
 
     def take(self, tokens: list[Token], position: int) -> int:
         """Write what begins at a token, and return how many tokens that took."""
@@ -54,15 +80,26 @@ class _Writer:
             for row in _table_rows(tokens[position:end]):
                 self.block("row", row)
             return end - position + 1
-        if token.type == "inline":
+        if token.type == "inline" and HTML_TABLE.match(token.content):
+            self.html_table(token)
+        elif token.type == "inline":
             kind: BlockKind = "paragraph" if not self.marker else ("bullet" if self.marker == "- " else "step")
-            self.block(kind, self.marker + inline_text(token))
+            self.block(kind, self.marker + _named_callout(inline_text(token)))
             self.marker = ""
         elif token.type in ("fence", "code_block"):
             self.block("code", token.content)
         else:
             self.list_mark(token)
         return 1
+
+    def html_table(self, token: Token) -> None:
+        """Write a table that stands in the Markdown as HTML."""
+        try:
+            tokens = _parser.parse(html_to_markdown(token.content))
+        except DeepMarkupError:
+            self.block("paragraph", self.marker + inline_text(token))
+        else:
+            self.take_all(tokens)
 
     def list_mark(self, token: Token) -> None:
         """Keep count of lists and their items."""
@@ -80,18 +117,53 @@ class _Writer:
 
     def heading(self, level: int, title: str) -> None:
         """Write a heading, which the blocks after it lie under."""
-        self.headings = [(depth, name) for depth, name in self.headings if depth < level] + [(level, title)]
-        self.text += f"\n{title}\n" if self.text else f"{title}\n"
+        self.headings = [(depth, name) for depth, name in self.headings if depth < level]
+        if not title:
+            return
+        self.headings.append((level, title))
+        self.write(f"\n{title}\n" if self.parts else f"{title}\n")
 
     def block(self, kind: BlockKind, text: str) -> None:
         """Write a block, unless there is nothing in it."""
         text = text.strip("\n").rstrip() if kind == "code" else text.strip()
         if not text:
             return
-        start = len(self.text)
-        self.text += text
-        self.blocks.append(Block(kind, start, len(self.text), tuple(name for _, name in self.headings)))
-        self.text += "\n"
+        headings = tuple(name for _, name in self.headings)
+        for number, (start, end) in enumerate(_pieces(kind, text)):
+            # What goes on with a step or bullet is a paragraph: the number belongs to where it begins.
+            part_kind = kind if number == 0 or kind == "code" else "paragraph"
+            self.blocks.append(Block(part_kind, self.length + start, self.length + end, headings))
+        self.write(f"{text}\n")
+
+    def write(self, text: str) -> None:
+        """Add to the plain text."""
+        self.parts.append(text)
+        self.length += len(text)
+
+
+def _pieces(kind: BlockKind, text: str) -> list[tuple[int, int]]:
+    """Return where a block's pieces begin and end: one, or for a long one several that end with a sentence or line."""
+    if kind == "row" or len(text) <= LONGEST_BLOCK or len(text.split()) <= LONGEST_BLOCK:
+        return [(0, len(text))]
+    gaps = (LINE_GAP if kind == "code" else SENTENCE_GAP).finditer(text)
+    units = [*((gap.start(), gap.end()) for gap in gaps), (len(text), len(text))]
+    pieces: list[tuple[int, int]] = []
+    begin = unit_begin = words = 0
+    previous_end = 0
+    for unit_end, next_begin in units:
+        size = len(text[unit_begin:unit_end].split())
+        if words and words + size > LONGEST_BLOCK:
+            pieces.append((begin, previous_end))
+            begin, words = unit_begin, 0
+        words += size
+        unit_begin, previous_end = next_begin, unit_end
+    return [*pieces, (begin, len(text))]
+
+
+def _named_callout(words: str) -> str:
+    """Return a paragraph with "Note: " where it begins with ``[!NOTE]``."""
+    mark = CALLOUT.match(words)
+    return f"{mark.group(1).capitalize()}: {words[mark.end() :]}" if mark else words
 
 
 def inline_text(token: Token) -> str:
@@ -110,21 +182,26 @@ def inline_text(token: Token) -> str:
             shown = words[start:]
             if target.removeprefix("https://").removeprefix("mailto:") not in shown:
                 words += f" ({target})"
-    return " ".join(words.split())
+    return " ".join(LINE_TAG.sub(" ", words).split())
 
 
 def _table_rows(tokens: list[Token]) -> Iterator[str]:
-    header: list[str] = []
+    header: list[str] | None = None
     cells: list[str] = []
+    rows = 0
     for token in tokens:
         if token.type == "inline":
             cells.append(inline_text(token))
         elif token.type == "tr_close":
-            if header:
+            if header is not None:
                 yield _row_text(header, cells)
+                rows += 1
             else:
                 header = cells
             cells = []
+    if header and not rows:
+        # A table of one row: there is nothing for it to head.
+        yield _row_text([""] * len(header), header)
 
 
 def _row_text(header: list[str], cells: list[str]) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.documents import Block, Document, Passage
-from retrieval.passages import MAX_WORDS, split_into_passages, text_to_encode
+from retrieval.passages import MAX_WORDS, PassageLimits, split_into_passages, text_to_encode
 from retrieval.plain_text import to_plain_text
 
 #: A numbered procedure is kept whole up to this many words.
@@ -70,6 +70,78 @@ def test_a_procedure_whose_steps_hold_more_than_a_line_is_kept_whole(between: st
     assert len(sizes(steps)) == 1
 
 
+def test_a_procedure_that_fits_is_kept_whole_with_its_lead() -> None:
+    steps = "\n".join(f"{number}. {words(29)}" for number in range(1, 9))  # 240 words
+    passages = split_into_passages(document_of(f"{words(60)}\n\nTo reset the till:\n\n{steps}"))
+    assert [len(passage.text.split()) for passage in passages] == [60, 244]
+    assert passages[1].text.startswith("To reset the till:\n1. ")
+    assert [passage.headings for passage in passages] == [(), ()]
+
+
+def test_the_parts_of_a_long_procedure_keep_their_numbers_and_the_lead() -> None:
+    steps = "\n".join(f"{number}. {words(59)}" for number in range(1, 13))
+    passages = split_into_passages(document_of(f"# Till\n\nIt helps. To reset it:\n\n{steps}\n\nDone."))
+    assert [passage.headings for passage in passages] == [("Till",), *[("Till", "To reset it:")] * 2]
+    assert [passage.text[:2] for passage in passages] == ["It", "5.", "9."]
+
+
+@pytest.mark.parametrize("before", ["", "It helps.\n\n", f"{words(60)}:\n\n", "## Now:\n\n"])
+def test_without_a_short_lead_nothing_is_put_above_the_parts(before: str) -> None:
+    steps = "\n".join(f"{number}. {words(59)}" for number in range(1, 13))
+    passages = split_into_passages(document_of(f"{before}{steps}"))
+    assert all(passage.headings in ((), ("Now:",)) for passage in passages)
+
+
+def test_a_second_procedure_has_its_own_lead() -> None:
+    first = "\n".join(f"{number}. {words(59)}" for number in range(1, 6))
+    markdown = f"To open:\n\n{first}\n\nTo close:\n\n{first}"
+    leads = {passage.text[:2]: passage.headings for passage in split_into_passages(document_of(markdown))}
+    assert leads == {"To": (), "5.": ("To open:",), "4.": ("To close:",)}
+
+
+def test_limits_are_parameters() -> None:
+    document = document_of(f"{words(10)}\n\n{words(10)}")
+    assert len(split_into_passages(document, PassageLimits(words=10))) == 2
+    assert len(split_into_passages(document, PassageLimits(words=20))) == 1
+
+
+def test_a_section_of_very_many_blocks_is_cut_in_time() -> None:
+    # Minutes in quadratic time.
+    assert len(split_into_passages(document_from([("bullet", 1, 0)] * 20_000 + [("step", 1, 0)]))) > 200
+
+
+PIECES = st.sampled_from(
+    (
+        "Words here: and there.",
+        "1. one\n2. two\n\n   more",
+        "- a\n- b",
+        "```\nrun\n  it\n```",
+        "|a|b|\n|-|-|\n|c|d|\n|e||",
+        words(120),
+        f"1. {words(150)}\n2. {words(150)}",
+        "> [!NOTE]\n> q",
+        "To do so:",
+        "[a](https://x.example)",
+    )
+)
+HEADINGS = st.sampled_from(["# A", "## B", "### C", "# D:"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(HEADINGS, st.lists(PIECES, min_size=1, max_size=6)), max_size=6))
+def test_no_letter_of_an_article_is_lost(sections: list[tuple[str, list[str]]]) -> None:
+    markdown = "\n\n".join("\n\n".join([heading, *pieces]) for heading, pieces in sections)
+    document = document_of(markdown)
+    passages = split_into_passages(document)
+    covered = bytearray(len(document.text))
+    for passage in passages:
+        covered[passage.start : passage.end] = b"\x01" * (passage.end - passage.start)
+    left = "".join(sign if not held else "\n" for sign, held in zip(document.text, covered, strict=True))
+    # Headings alone stand outside the passages, and each is above one.
+    above = {heading for passage in passages for heading in passage.headings}
+    assert {line for line in left.splitlines() if line.strip()} <= above
+
+
 def test_an_index_sees_title_and_headings_first() -> None:
     document = document_of("# Open\n\n## Safely\n\nLook.")
     assert text_to_encode(document, split_into_passages(document)[0]) == "Tills\nOpen\nSafely\nLook."
@@ -100,10 +172,11 @@ def test_passages_hold_every_block_once_in_order_and_respect_the_limit(drawn: li
         size = len(passage.text.split())
         assert passage.id == f"kb-1#{number}"
         assert passage.text == document.text[passage.start : passage.end]
-        assert {block.headings for block in inside} == {passage.headings}
+        assert {block.headings for block in inside} == {passage.headings[: len(inside[0].headings)]}
+        assert len(passage.headings) <= len(inside[0].headings) + 1
         assert (inside[0].start, inside[-1].end) == (passage.start, passage.end)
         # What goes on with a procedure that was cut is held to the procedure's limit.
-        procedure = any(block.kind == "step" for block in held if block.headings == passage.headings)
+        procedure = any(block.kind == "step" for block in held if block.headings == inside[0].headings)
         limit = PROCEDURE if procedure else MAX_WORDS
         assert size <= limit or len(inside) == 1
     assert held == list(document.blocks)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.plain_text import to_plain_text
+from retrieval.plain_text import LONGEST_BLOCK, to_plain_text
 
 
 def blocks_of(markdown: str) -> list[tuple[str, str]]:
@@ -42,6 +42,12 @@ def blocks_of(markdown: str) -> list[tuple[str, str]]:
         ("- a\n\nafter", [("bullet", "- a"), ("paragraph", "after")]),
         ("```sh\nrun me\n\ntwice\n```", [("code", "run me\n\ntwice")]),
         ("    indented code", [("code", "indented code")]),
+        ("> [!NOTE]\n> Look [!TIP]", [("paragraph", "Note: Look [!TIP]")]),
+        ("a<br/>b <BR> c", [("paragraph", "a b c")]),
+        ("|a|b|\n|-|-|", [("row", "a – b")]),
+        ("<table>\n<tr><th>a</th><th>b</th></tr>\n<tr><td>c</td><td>*d*</td></tr>\n</table>", [("row", "c – b: *d*")]),
+        ("a <table><tr><td>b</td></tr></table>", [("paragraph", "a <table><tr><td>b</td></tr></table>")]),
+        (f"<table>{'<div>' * 300}</table>", [("paragraph", f"<table>{'<div>' * 300}</table>")]),
         ("", []),
         ("# Only a heading", []),
     ],
@@ -99,6 +105,32 @@ def test_headings_stand_in_the_text_and_above_their_blocks() -> None:
     text, blocks = to_plain_text("Top\n\n# A *b*\n\none\n\n### C\n\ntwo\n\n## D\n\nthree\n\nE\n=\n\nfour")
     assert text == "Top\n\nA b\none\n\nC\ntwo\n\nD\nthree\n\nE\nfour\n"
     assert [block.headings for block in blocks] == [(), ("A b",), ("A b", "C"), ("A b", "D"), ("E",)]
+
+
+def test_an_empty_heading_ends_the_one_above() -> None:
+    text, blocks = to_plain_text("# A\n\none\n\n#\n\ntwo")
+    assert (text, [block.headings for block in blocks]) == ("A\none\ntwo\n", [("A",), ()])
+
+
+def test_a_long_block_is_several_that_end_with_sentences_or_lines() -> None:
+    sentence = " ".join(["word"] * 99) + " end."
+    text, blocks = to_plain_text(" ".join([sentence] * 5))
+    assert [len(text[block.start : block.end].split()) for block in blocks] == [200, 200, 100]
+    assert all(text[block.start : block.end].endswith("end.") for block in blocks)
+    kinds = [block.kind for block in to_plain_text(f"1. {' '.join([sentence] * 5)}")[1]]
+    assert kinds == ["step", "paragraph", "paragraph"]
+    text, blocks = to_plain_text("```\n" + "run this now\n" * 100 + "```")
+    assert [text[block.start : block.end].count("\n") for block in blocks] == [89, 9]
+    assert [block.kind for block in blocks] == ["code", "code"]
+
+
+def test_what_cannot_be_cut_stays_whole() -> None:
+    assert len(blocks_of(" ".join(["word"] * (LONGEST_BLOCK + 50)))) == 1
+
+
+def test_reading_takes_time_linear_in_the_text() -> None:
+    text, blocks = to_plain_text("- word word\n" * 8_000)
+    assert (len(blocks), len(text)) == (8_000, 96_000)
 
 
 MARKS = ("# ", "## ", "- ", "1. ", "5) ", "> ", "    ", "```\n", "---\n", "|a|b|\n|-|-|\n|c|d|\n", "*", "**", "`", "\\")
