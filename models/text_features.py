@@ -2,16 +2,18 @@
 
 import re
 import zlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from models.protocols import FloatArray, IntArray
+
+FloatMatrix = NDArray[np.float64]
 
 WORD = re.compile(r"\w+")
 #: Words (one and two) hash into the first half of the buckets, character n-grams (two to five) into the second.
@@ -19,37 +21,99 @@ HALF = 1 << 17
 SHORTEST, LONGEST = 2, 5
 
 
+@dataclass(frozen=True)
+class TextNgrams:
+    """The n-grams of one text, and whose they are.
+
+    words: in lower case, in reading order; buckets: int64, each once, in the order in which they are met (words, pairs
+    of words, character n-grams); counts: float32, how often; places: where in `buckets` each occurrence is counted;
+    owners: the word of each occurrence of a character n-gram.
+    """
+
+    words: tuple[str, ...]
+    buckets: IntArray
+    counts: FloatArray
+    places: IntArray
+    owners: IntArray
+
+    @cached_property
+    def firsts(self) -> IntArray:
+        """Where each word stands for the first time, shape (words,)."""
+        seen: dict[str, int] = {}
+        return np.array([seen.setdefault(word, at) for at, word in enumerate(self.words)], dtype=np.int64)
+
+    def by_word(self, shares: FloatMatrix) -> FloatMatrix:
+        """Return each word's part, shape (words,), in what the buckets are worth: half a pair's is each word's.
+
+        shares: float64 of shape (buckets,), spread evenly over the occurrences of each. A word that stands there
+        several times has it all at its first place.
+        """
+        count = len(self.words)
+        each = (shares / self.counts)[self.places]
+        found = each[:count] + np.bincount(self.owners, weights=each[max(0, 2 * count - 1) :], minlength=count)
+        pairs = each[count : 2 * count - 1] / 2
+        found[:-1] += pairs
+        found[1:] += pairs
+        return np.bincount(self.firsts, weights=found, minlength=count).astype(np.float64)
+
+
+def read_ngrams(text: str) -> TextNgrams:
+    """Return a text's n-grams."""
+    words = tuple(WORD.findall(text.lower()))
+    if not words:
+        nothing = np.zeros(0, dtype=np.int64)
+        return TextNgrams(words, nothing, nothing.astype(np.float32), nothing, nothing)
+    pairs = [_bucket(f"{first} {second}") for first, second in pairwise(words)]
+    found = [_buckets_of_word(word) for word in words]
+    lengths = np.array(list(map(len, found)))
+    joined = np.concatenate(found)
+    heads = np.cumsum(lengths) - lengths
+    is_word = np.zeros(len(joined), dtype=bool)
+    is_word[heads] = True
+    every = np.concatenate([joined[heads], np.array(pairs, dtype=np.int64), joined[~is_word]])
+    buckets, firsts, places, counts = np.unique(every, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(firsts)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    owners = np.repeat(np.arange(len(words)), lengths - 1)
+    return TextNgrams(words, buckets[order], counts[order].astype(np.float32), rank[places], owners)
+
+
 def count_ngrams(texts: Sequence[str]) -> sparse.csr_matrix:
     """Return counts, float32 of shape (len(texts), 2 * HALF)."""
-    indices: list[int] = []
-    values: list[int] = []
-    ends = [0]
-    for text in texts:
-        counts = Counter(_buckets(text))
-        indices += counts.keys()
-        values += counts.values()
-        ends.append(len(indices))
-    data = np.array(values, dtype=np.float32)
-    return sparse.csr_matrix((data, np.array(indices, dtype=np.int64), ends), shape=(len(texts), 2 * HALF))
+    found = [read_ngrams(text) for text in texts]
+    ends = np.cumsum([0, *(len(each.buckets) for each in found)])
+    indices = np.concatenate([np.zeros(0, dtype=np.int64), *(each.buckets for each in found)])
+    data = np.concatenate([np.zeros(0, dtype=np.float32), *(each.counts for each in found)])
+    return sparse.csr_matrix((data, indices, ends), shape=(len(texts), 2 * HALF))
 
 
-def _buckets(text: str) -> Iterator[int]:
-    words = WORD.findall(text.lower())
-    for gram in (*words, *(f"{first} {second}" for first, second in pairwise(words))):
-        yield zlib.crc32(gram.encode()) % HALF
-    for word in words:
-        yield from _buckets_of_word(word)
+def _bucket(words: str) -> int:
+    return zlib.crc32(words.encode()) % HALF
 
 
 @lru_cache(maxsize=4096)
-def _buckets_of_word(word: str) -> tuple[int, ...]:
-    """Return the buckets of a word's character n-grams. Most words of a ticket stood in the last ones, too."""
+def _buckets_of_word(word: str) -> IntArray:
+    """Return the buckets of a word and of its character n-grams. Most words of a ticket stood in the last ones, too."""
     padded = f" {word} "
-    return tuple(
+    grams = (
         HALF + zlib.crc32(padded[start : start + size].encode()) % HALF
         for size in range(SHORTEST, LONGEST + 1)
         for start in range(len(padded) - size + 1)
     )
+    return np.array([_bucket(word), *grams], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class NgramRow:
+    """Features of one text, as far as they are known: what a row of `NgramWeights.transform` holds.
+
+    places: which of the text's buckets they are; indices: their columns, int64; data: float32.
+    """
+
+    places: IntArray
+    indices: IntArray
+    data: FloatArray
 
 
 @dataclass(frozen=True)
@@ -69,6 +133,28 @@ class NgramWeights:
         columns = np.flatnonzero(documents)
         idf = np.log((1 + counts.shape[0]) / (1 + documents[columns])) + 1
         return cls(columns.astype(np.int64), idf.astype(np.float32))
+
+    def row(self, ngrams: TextNgrams) -> NgramRow:
+        """Return the features of one text, the numbers of `transform` to the last bit, in a tenth of the time."""
+        columns = self._column_of[ngrams.buckets]
+        places = np.flatnonzero(columns >= 0)
+        columns = columns[places]
+        data = (1 + np.log(ngrams.counts[places])) * self.idf[columns]
+        halves = (self.columns[columns] >= HALF).astype(np.int64)
+        norms = np.sqrt(np.bincount(halves, weights=data * data, minlength=2))
+        return NgramRow(places, columns, (data / norms[halves]).astype(np.float32))
+
+    def idf_of_words(self, ngrams: TextNgrams, words: IntArray) -> FloatArray:
+        """Return the inverse document frequency of a text's words, given by place; infinite where it was never met."""
+        columns = self._column_of[ngrams.buckets[ngrams.places[words]]]  # a text's first n-grams are its words
+        return np.where(columns >= 0, self.idf[columns], np.float32(np.inf))
+
+    @cached_property
+    def _column_of(self) -> IntArray:
+        """The column of each bucket, -1 where training texts did not fill it."""
+        table = np.full(2 * HALF, -1, dtype=np.int64)
+        table[self.columns] = np.arange(len(self.columns))
+        return table
 
     def transform(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
         """Return features of shape (rows, features): (1 + log count) x idf, each half of norm 1 or 0."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from dataclasses import field as data_field
 
 import numpy as np
-from scipy import sparse
 
 from models.linear_head import FloatMatrix, LinearHead, softmax
 from models.protocols import FloatArray
-from models.text_features import NgramWeights, count_ngrams
+from models.text_features import NgramRow, NgramWeights
+from triage.factors import TextWords, similar_tickets, telling_words
 from triage.language import UNKNOWN, is_closed
 from triage.novelty import Judgement, Novelty
 from triage.priority_fusion import fuse
@@ -43,9 +43,9 @@ class FieldHead:
         threshold = self.label_thresholds.get(label, self.threshold)
         return threshold is not None and confidence >= threshold
 
-    def logits(self, counts: sparse.csr_matrix, vector: FloatArray) -> FloatMatrix:
-        """Return raw scores of shape (1, labels) for one text's n-gram counts and vector."""
-        return self.head.logits_of_one(vector, self.ngrams.transform(counts))
+    def logits(self, row: NgramRow, vector: FloatArray) -> FloatMatrix:
+        """Return raw scores of shape (1, labels) for one text's n-gram features and vector."""
+        return self.head.logits_of_one(vector, row)
 
     def predict(self, logits: FloatMatrix, opinion: Opinion | None = None) -> Prediction:
         """Return the calibrated prediction of logits of shape (1, labels), with what the matrix says of them."""
@@ -98,35 +98,50 @@ class TicketClassifier:
         ours nothing else is decided; where a rule settled the field that scope is judged by, it is one of ours.
         """
         settled = decided or {}
-        counts = count_ngrams([text])
+        text_words = TextWords.of(text)
         fields: dict[str, Prediction] = {}
         judgement = None
         for field, field_head in self.heads.items():
             if field in settled:
                 fields[field] = by_rule(*settled[field])
                 continue
-            logits = field_head.logits(counts, vector)
-            fields[field] = field_head.predict(logits, priority if field == PRIORITY else None)
+            row = field_head.ngrams.row(text_words.ngrams)
+            logits = field_head.logits(row, vector)
+            found = field_head.predict(logits, priority if field == PRIORITY else None)
+            told = telling_words(text_words, field_head.ngrams, row, field_head.head, leading(found))
+            if self.novelty and field == self.novelty.field:
+                judgement = self.novelty.judge(vector, logits)
+                told += similar_tickets(judgement.alike, found.best)
+            fields[field] = with_factors(found, told)
             if is_closed(field_head.languages, language):
                 evidence = f"too few past tickets in {language!r} to know how often it would be wrong"
                 because = Factor(name="language", effect="undecided", evidence=evidence)
                 fields[field] = left_open(fields[field], because)
-            if self.novelty and field == self.novelty.field:
-                judgement = self.novelty.judge(vector, logits)
         if judgement and judgement.out_of_scope:
             because = Factor(name="out_of_scope", effect="undecided", evidence=judgement.evidence)
             fields = {name: found if name in settled else left_open(found, because) for name, found in fields.items()}
         return Classification(fields, judgement)
 
 
+def leading(prediction: Prediction) -> tuple[str, ...]:
+    """Return the best guess and the runner-up; one label where a field has no more."""
+    others = tuple(other.value for other in prediction.alternatives[:2])
+    return others if prediction.value is None else (prediction.value, *others[:1])
+
+
+def with_factors(prediction: Prediction, factors: tuple[Factor, ...]) -> Prediction:
+    """Return a prediction with further factors."""
+    return prediction.model_copy(update={"factors": (*prediction.factors, *factors)}) if factors else prediction
+
+
 def left_open(prediction: Prediction, because: Factor) -> Prediction:
     """Return a prediction without its decision: the value leads the alternatives."""
-    factors = (*prediction.factors, because)
+    prediction = with_factors(prediction, (because,))
     if prediction.value is None:
-        return prediction.model_copy(update={"factors": factors})
+        return prediction
     best = Alternative(value=prediction.value, confidence=prediction.confidence)
     others = (best, *prediction.alternatives)[:MAX_ALTERNATIVES]
-    return prediction.model_copy(update={"value": None, "decided": False, "alternatives": others, "factors": factors})
+    return prediction.model_copy(update={"value": None, "decided": False, "alternatives": others})
 
 
 def by_rule(label: str, rule: str, evidence: str) -> Prediction:

@@ -90,12 +90,16 @@ def also_said(messages: list[str], everything: str) -> str:
 
 def safe_unicode(text: str) -> str:
     """Replace lone surrogates and drop control characters, so that text can be stored, hashed and sent."""
+    if text.replace("\n", "").replace("\t", "").isprintable():  # neither is, and no other end of a line
+        return text
     return CONTROL.sub("", LINE_BREAK.sub("\n", text.encode("utf-8", "replace").decode("utf-8")))
 
 
 def normalise(text: str) -> str:
     """Return NFKC text without invisible characters, lines ended by \\n. Every check runs after this, never before."""
-    text = PILED_MARKS.sub(r"\1", INVISIBLE.sub("", safe_unicode(text)))
+    text = safe_unicode(text)
+    if not text.isascii():
+        text = PILED_MARKS.sub(r"\1", INVISIBLE.sub("", text))
     if not text.isascii():
         text = INVISIBLE.sub("", unicodedata.normalize("NFKC", text))[: 2 * len(text) + 100]
     return text

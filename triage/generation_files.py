@@ -92,7 +92,8 @@ def write_novelty(folder: Path, novelty: Novelty | None) -> None:
         "weights": novelty.weights,
         "threshold": novelty.threshold,
     }
-    write_json(folder / "novelty.json", card)
+    write_json(folder / "novelty.json", card | {"labels": novelty.labels})
+    write_arrays(folder / "known.npz", {"codes": novelty.codes.astype(np.int32)})
     novelty.known.save(folder / "known.faiss")
 
 
@@ -103,7 +104,9 @@ def read_novelty(folder: Path, dimension: int) -> Novelty | None:
         return None
     known = DenseIndex.load(folder / "known.faiss", card["rows"], dimension)
     constant, similarity, energy = card["weights"]
-    return Novelty(card["field"], known, (constant, similarity, energy), card["threshold"])
+    codes = read_arrays(folder / "known.npz")["codes"].astype(np.int64)
+    weights = (constant, similarity, energy)
+    return Novelty(card["field"], known, weights, card["threshold"], tuple(card["labels"]), codes)
 
 
 def write_search(folder: Path, search: PassageSearch) -> None:

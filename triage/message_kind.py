@@ -33,8 +33,6 @@ TO_ALL = re.compile(
     re.I,
 )
 DIGEST = re.compile(r"\bdigest\b.{0,40}\b(?:vol|issue|\d)", re.I)
-#: A list of this name is a way to the desk, not a mailing (RFC 2142 and what people add to it).
-SHARED_ADDRESS = "shared_address"
 #: Set by what answers by itself, whatever stands in them.
 AUTOMATIC_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-mail-autoreply", "x-boxtrapper")
 #: Set on mail that goes to many. X-Auto-Response-Suppress is not among any of these: Exchange sets it on any mail.
@@ -69,6 +67,11 @@ class _Mail:
         """The mail without quoted lines, footers and signature included."""
         return all_but_quotes(self.text.newest)
 
+    @cached_property
+    def may(self) -> wording.Possible:
+        """The wording that can stand in this mail."""
+        return wording.possible(self.subject, *dict.fromkeys([self.words, self.unquoted]))
+
     @property
     def subject(self) -> str:
         """The subject of this very message; that of a ticket says nothing about what was added to it later."""
@@ -81,8 +84,8 @@ class _Mail:
     @cached_property
     def wish(self) -> str:
         """What shows that a person asks for something, in the writer's own words or in what a form passes on."""
-        asked = wording.asks(self.words) or ("?" if "?" in self.words else "")
-        return asked or wording.passed_on(f"{self.subject}\n{self.words}")
+        asked = wording.asks(self.may, self.words) or ("?" if "?" in self.words else "")
+        return asked or wording.passed_on(self.may, f"{self.subject}\n{self.words}")
 
 
 def message_kind(text: TicketText, headers: Mapping[str, str], is_follow_up: bool = False) -> MessageKind:
@@ -113,7 +116,7 @@ def _proven_bounce(mail: _Mail) -> MessageKind | None:
     if found := DAEMON.search(mail.sender):
         return MessageKind("bounce", f"sender: {found.group()}")
     if mail.headers.get("return-path") == "<>" or POSTMASTER.search(mail.sender):
-        said = wording.opens_with("bounce_subject", mail.subject) or wording.bounced(mail.unquoted)
+        said = wording.opens_with(mail.may, "bounce_subject", mail.subject) or wording.bounced(mail.may, mail.unquoted)
         return MessageKind("bounce", f"null sender or postmaster, and: {said[:80]}") if said else None
     return None
 
@@ -143,7 +146,7 @@ def _empty(mail: _Mail) -> MessageKind | None:
     """Nothing of the writer's own: an answer's subject is the desk's, a mail passed on is said."""
     if not READABLE.search(mail.text.question):
         return MessageKind("empty", "no letter or digit in subject and body")
-    says_nothing = not READABLE.search(mail.words) and not wording.first("thanks", [mail.words])
+    says_nothing = not READABLE.search(mail.words) and not wording.first(mail.may, "thanks", [mail.words])
     if not says_nothing or PASSED_ON_SUBJECT.match(mail.subject):
         return None
     if NO_SUBJECT.fullmatch(mail.subject) or (mail.is_answer and READABLE.search(mail.text.newest)):
@@ -153,23 +156,23 @@ def _empty(mail: _Mail) -> MessageKind | None:
 
 def _list_mail(mail: _Mail) -> MessageKind | None:
     """A mailing tells how to leave it; a shared support address is a list too, and there people ask."""
-    headers, footer = mail.headers, wording.newsletter(mail.unquoted)
+    headers, footer = mail.headers, wording.newsletter(mail.may, mail.unquoted)
     campaign = next((name for name in CAMPAIGN_HEADERS if name in headers), "")
     header = campaign or next((name for name in ("list-unsubscribe", "list-id") if name in headers), "")
     if PASSED_ON_SUBJECT.match(mail.subject) or (footer and not header and mail.is_answer):
         return None
-    if header and not wording.first(SHARED_ADDRESS, [_list_name(headers)]) and DIGEST.search(mail.subject):
+    if header and not wording.is_shared_address(_list_name(headers)) and DIGEST.search(mail.subject):
         return MessageKind("list_mail", f"{header} and the subject: {mail.subject[:80]}")
     evidence = f"{header or 'no list header'}, and: {footer}" if footer else f"{header}: {headers.get(header, '')[:80]}"
     is_group = any(name in headers for name in GROUP_HEADERS)
     to_all = TO_ALL.match(mail.subject) or TO_ALL.match(mail.words)
-    if is_group and (not to_all or wording.first(SHARED_ADDRESS, [_list_name(headers)])):
+    if is_group and (not to_all or wording.is_shared_address(_list_name(headers))):
         return None
     if not header or not footer:
         one_click = "list-unsubscribe-post" in headers and headers.get("precedence", "").lower() == "bulk"
         alone = wording.ALONE.search(mail.unquoted) or mail.wish
         return MessageKind("list_mail", evidence) if (footer or campaign or one_click) and not alone else None
-    asked = wording.asks_for_itself(mail.words) or (is_group and "?" in mail.words)
+    asked = wording.asks_for_itself(mail.may, mail.words) or (is_group and "?" in mail.words)
     return None if asked else MessageKind("list_mail", evidence)
 
 
@@ -183,9 +186,12 @@ def _bounce(mail: _Mail) -> MessageKind | None:
     """Without any header: two things that mail servers say, and no question of a person who got them."""
     if mail.is_answer or PASSED_ON_SUBJECT.match(mail.subject) or mail.wish:
         return None
-    subject, said = wording.opens_with("bounce_subject", mail.subject), wording.bounced(mail.unquoted)
-    code = wording.server_code(mail.unquoted)
-    is_personal = wording.speaks_of_self(mail.words, ("bounce_apology",))
+    subject, said = (
+        wording.opens_with(mail.may, "bounce_subject", mail.subject),
+        wording.bounced(mail.may, mail.unquoted),
+    )
+    code = wording.server_code(mail.may, mail.unquoted)
+    is_personal = wording.speaks_of_self(mail.may, mail.words, ("bounce_apology",))
     if is_personal or [subject, said, code].count("") > 1:
         return None
     return MessageKind("bounce", f"text: {subject or said}, {code or said}"[:120])
@@ -196,15 +202,19 @@ def _machine_sent(mail: _Mail) -> MessageKind | None:
     if _submitted(mail.headers) in ("", "no"):
         return None
     header = f"Auto-Submitted: {mail.headers['auto-submitted'][:40]}"
-    if found := wording.opens_with("auto_subject", mail.subject):
+    if found := wording.opens_with(mail.may, "auto_subject", mail.subject):
         return MessageKind("auto_reply", f"{header}, subject: {found[:60]}")
-    signs = wording.receipt(mail.subject, mail.unquoted)
-    is_passed_on = wording.passed_on(f"{mail.subject}\n{mail.words}")
+    signs = wording.receipt(mail.may, mail.subject, mail.unquoted)
+    is_passed_on = wording.passed_on(mail.may, f"{mail.subject}\n{mail.words}")
     if "unread" in signs and "received" in signs and not is_passed_on:
         return MessageKind("auto_reply", f"{header}, text: {signs['unread']}")
-    if wording.asks(mail.words, wording.ABSENCE) or "?" in mail.words or is_passed_on:
+    if wording.asks(mail.may, mail.words, wording.ABSENCE) or "?" in mail.words or is_passed_on:
         return None
-    found = wording.automatic(mail.unquoted) or wording.absence(mail.words) or next(iter(signs.values()), "")
+    found = (
+        wording.automatic(mail.may, mail.unquoted)
+        or wording.absence(mail.may, mail.words)
+        or next(iter(signs.values()), "")
+    )
     if found:
         return MessageKind("auto_reply", f"{header}, text: {found[:80]}")
     if (machine := MACHINE.search(mail.sender)) and not wording.ALONE.search(mail.words):
@@ -213,23 +223,25 @@ def _machine_sent(mail: _Mail) -> MessageKind | None:
 
 
 def _auto_reply(mail: _Mail) -> MessageKind | None:
-    asked = wording.asks(mail.words, wording.ABSENCE) or wording.passed_on(f"{mail.subject}\n{mail.words}")
+    asked = wording.asks(mail.may, mail.words, wording.ABSENCE) or wording.passed_on(
+        mail.may, f"{mail.subject}\n{mail.words}"
+    )
     if asked or PASSED_ON_SUBJECT.match(mail.subject):
         return None
-    found = wording.opens_with("auto_subject", mail.subject)
+    found = wording.opens_with(mail.may, "auto_subject", mail.subject)
     is_prefix = found.endswith(":") or mail.subject[len(found) :].lstrip().startswith(":")
-    signs = wording.receipt(mail.subject, mail.words)
+    signs = wording.receipt(mail.may, mail.subject, mail.words)
     if "?" in mail.words + mail.subject and not (is_prefix and "thanks" in signs):
         return None
-    if found and (is_prefix or wording.supports_absence(mail.words)):
+    if found and (is_prefix or wording.supports_absence(mail.may, mail.words)):
         return MessageKind("auto_reply", f"subject: {found}")
-    found = wording.opens_with("receipt_subject", mail.subject)
-    if found and (not READABLE.search(mail.words) or wording.automatic(mail.words)):
+    found = wording.opens_with(mail.may, "receipt_subject", mail.subject)
+    if found and (not READABLE.search(mail.words) or wording.automatic(mail.may, mail.words)):
         return MessageKind("auto_reply", f"subject: {found}")
     is_response = mail.is_answer or not READABLE.search(mail.subject)
-    if is_response and (found := wording.absence(mail.words)):
+    if is_response and (found := wording.absence(mail.may, mail.words)):
         return MessageKind("auto_reply", f"text: {found}")
-    if (found := wording.automatic(mail.words)) and not wording.ALONE.search(mail.words):
+    if (found := wording.automatic(mail.may, mail.words)) and not wording.ALONE.search(mail.words):
         return MessageKind("auto_reply", f"text: {found}")
     if len(signs) > 1 and "received" in signs and not wording.ALONE.search(mail.words):
         return MessageKind("auto_reply", f"text: {', '.join(signs.values())}"[:120])
@@ -238,9 +250,13 @@ def _auto_reply(mail: _Mail) -> MessageKind | None:
 
 def _thanks(mail: _Mail) -> MessageKind | None:
     """Thanks and nothing else, and no subject of its own that wants something."""
-    found = wording.thanks(mail.words)
+    found = wording.thanks(mail.may, mail.words)
     subject = "" if mail.is_answer or NO_SUBJECT.fullmatch(mail.subject) else mail.subject
-    if not found or (subject and not wording.thanks(subject)) or wording.first("sarcastic", [mail.subject]):
+    if (
+        not found
+        or (subject and not wording.thanks(mail.may, subject))
+        or wording.first(mail.may, "sarcastic", [mail.subject])
+    ):
         return None
     return MessageKind("thanks", f"text: {found}")
 

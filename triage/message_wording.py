@@ -6,9 +6,11 @@ person wanted to say. The wordings are in message_kinds.toml.
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+
+from triage.phrase_index import Patterns, PhraseIndex, first_match
 
 #: Rules look at this much of a mail, and of its end.
 MAX_READ, MAX_END = 10_000, 2_000
@@ -43,34 +45,66 @@ OBLIGED = re.compile(
 PLAN = re.compile(r"\b(?:i|we)(?:'ll| will|'d)\b", re.I)
 ALONE = re.compile(r"\b(?:i|i'm|i've|i'd|my|me|ich|mein\w{0,2}|mir|mich|je|j'ai|mon (?=[^\W\d])|ma|mi)\b", re.I)
 TOGETHER = re.compile(r"\b(?:we|we're|we've|our|wir|unser\w{0,2}|nous|notre|nos|nosotros|nuestr[oa]s?)\b", re.I)
+#: What may stand in front of a machine's word about itself.
+NOTE = re.compile(r"\W{0,5}(?:(?:please )?note(?: that)?\W{1,3}|hinweis\W{1,3})?", re.I)
+SHARED_ADDRESS = "shared_address"
 COURTESY = ("thanks", "praise", "solved", "polite")
 ABSENCE = ("away", "away_too", "polite", "automatic", "receipt")
 
 
-def first(heading: str, parts: Iterable[str]) -> str:
+#: The patterns that may match somewhere in a mail, by heading; a heading that is not there matches nowhere.
+Possible = Mapping[str, Patterns]
+
+
+def possible(*texts: str) -> Possible:
+    """Return the patterns that may match in pieces of these texts, one look for every heading.
+
+    No piece spans two lines, and each stands within a line as it is, single-spaced, or without what is in quotes.
+    """
+    straight = [_straight(text) for text in texts]
+    lines = [line for text in (*straight, *map(_unquoted, map(_readable, texts))) for line in text.split("\n")]
+    pieces = dict.fromkeys([*lines, *(" ".join(line.split()) for line in lines)])
+    found = _index().possible("\n".join(pieces))
+    joined: dict[str, Patterns] = {}
+    for name, patterns in found.items():
+        heading = name.partition(".")[0]
+        joined[heading] = (*joined.get(heading, ()), *patterns)
+    return joined | found
+
+
+def first(may: Possible, heading: str, parts: Iterable[str]) -> str:
     """Return the first words that match a heading of the wording file, "" if none do."""
-    pattern = _pattern(heading)
-    return next((found.group().strip() for part in parts if (found := pattern.search(part)) and found.group()), "")
+    patterns = may.get(heading)
+    if not patterns:
+        return ""
+    found = (first_match(patterns, part) for part in parts)
+    return next((match.group().strip() for match in found if match and match.group()), "")
 
 
-def asks(text: str, but_for: Iterable[str] = ()) -> str:
+def asks(may: Possible, text: str, but_for: Iterable[str] = ()) -> str:
     """Return the words that ask for something, "" if none do; a clause that matches a heading of `but_for` is none."""
-    parts = clauses(text) if but_for else [*sentences(text), *clauses(text)]
-    return first("asks", (part for part in parts if not _is_any(but_for, part)))
+    if "asks" not in may:
+        return ""
+    if not but_for:
+        return first(may, "asks", sentences(text)) or first(may, "asks", clauses(text))
+    return first(may, "asks", (part for part in clauses(text) if not _is_any(may, but_for, part)))
 
 
-def thanks(words: str) -> str:
+def thanks(may: Possible, words: str) -> str:
     """Return what shows that a mail's own words are thanks and nothing else, "" if they are not."""
+    if "?" in words or not may.keys() & {"solved", "praise", "thanks"} or len(words.split()) > MAX_THANKS_WORDS:
+        return ""
     parts = list(clauses(words))
-    solved, praise = first("solved", parts), first("praise", parts)
-    found = first("thanks", parts) or praise or solved
-    too_long = len(words.split()) > MAX_THANKS_WORDS
-    if too_long or "?" in words or not found or first("sarcastic", [*sentences(words), *parts]):
+    solved, praise = first(may, "solved", parts), first(may, "praise", parts)
+    found = first(may, "thanks", parts) or praise or solved
+    if not found or first(may, "sarcastic", [*sentences(words), *parts]):
         return ""
     spare = SPARE_SOLVED if solved else SPARE_PRAISED if praise else 0
     for number, part in enumerate(parts):
-        left = _without(COURTESY, part)
-        if first("asks", [left]) or first("trouble", [left]) or PLAN.search(left):
+        left = _without(may, COURTESY, part)
+        # What closes up where courtesy was taken out is new: no look at the mail can tell what matches there.
+        here = may if left == part else _everything()
+        if first(here, "asks", [left]) or first(here, "trouble", [left]) or PLAN.search(left):
             return ""
         if (FIGURE if solved else ANSWER).search(left):
             return ""
@@ -81,91 +115,104 @@ def thanks(words: str) -> str:
     return found if spare >= 0 else ""
 
 
-def absence(words: str) -> str:
+def absence(may: Possible, words: str) -> str:
     """Return what shows that a mail's own words tell of an absence and little else, "" if they do not."""
+    if "?" in words or "away" not in may:
+        return ""
     parts = list(clauses(words))
     total = sum(len(part.split()) for part in parts)
-    found = first("away", parts)
-    if not found or total > MAX_ABSENCE_WORDS or "?" in words:
+    found = first(may, "away", parts)
+    if not found or total > MAX_ABSENCE_WORDS:
         return ""
-    rest = [part for part in parts if not _is_any(ABSENCE, part)]
+    rest = [part for part in parts if not _is_any(may, ABSENCE, part)]
     if (
         any(OBLIGED.search(part) for part in parts)
-        or first("asks", rest)
+        or first(may, "asks", rest)
         or sum(len(part.split()) for part in rest) > SPARE_SHARE * total
     ):
         return ""
     return found
 
 
-def automatic(words: str) -> str:
+def automatic(may: Possible, words: str) -> str:
     """Return where a mail says of itself that a machine sent it: at the beginning of a sentence, not in quotes."""
-    opening = re.compile(r"\W{0,5}(?:(?:please )?note(?: that)?\W{1,3}|hinweis\W{1,3})?", re.I)
+    if "automatic" not in may:
+        return ""
     pattern = _pattern("automatic")
     for sentence in sentences(words):
-        start = opening.match(sentence)
+        start = NOTE.match(sentence)
         if found := pattern.match(sentence, start.end() if start else 0):
             return found.group()
     return ""
 
 
-def receipt(subject: str, words: str) -> dict[str, str]:
+def receipt(may: Possible, subject: str, words: str) -> dict[str, str]:
     """Return the signs of another desk's receipt, by what they say: received, number, soon, thanks, unread, portal."""
+    if "receipt" not in may:
+        return {}
     parts = [subject, *sentences(words)]
-    signs = {sign: first(f"receipt.{sign}", parts) for sign in _table()["receipt"]}
+    signs = {sign: first(may, f"receipt.{sign}", parts) for sign in _table()["receipt"]}
     return {sign: found for sign, found in signs.items() if found}
 
 
-def passed_on(text: str) -> str:
+def passed_on(may: Possible, text: str) -> str:
     """Return what shows that a form, a telephone system or another desk passes on somebody's words."""
+    if "passed_on" not in may:
+        return ""
     lines = list(_pieces(text.split("\n")))
-    fields = [line for line in lines if _pattern("passed_on.field").search(line)]
-    return first("passed_on.any", lines) or (fields[0] if len(fields) > 1 else "")
+    fields = [line for line in lines if _is_any(may, ["passed_on.field"], line)]
+    return first(may, "passed_on.any", lines) or (fields[0] if len(fields) > 1 else "")
 
 
-def asks_for_itself(text: str) -> str:
+def asks_for_itself(may: Possible, text: str) -> str:
     """Return the words by which somebody asks for his or her own matter; a mailing's footer asks for nothing."""
-    parts = [part for part in sentences(text) if not _is_any(["newsletter"], part)]
+    parts = [part for part in sentences(text) if not _is_any(may, ["newsletter"], part)]
     is_personal = any(ALONE.search(part) or TOGETHER.search(part) for part in parts)
-    return asks("\n".join(parts)) if is_personal else ""
+    return asks(may, "\n".join(parts)) if is_personal else ""
 
 
-def newsletter(text: str) -> str:
+def newsletter(may: Possible, text: str) -> str:
     """Return how a mailing tells the reader to leave it, "" if it does not."""
-    return first("newsletter", sentences(text)) if len(text.split()) >= MIN_NEWSLETTER_WORDS else ""
+    return first(may, "newsletter", sentences(text)) if len(text.split()) >= MIN_NEWSLETTER_WORDS else ""
 
 
-def bounced(text: str) -> str:
+def bounced(may: Possible, text: str) -> str:
     """Return what a mail server says of a mail that did not arrive."""
-    return first("bounce_text", sentences(text))
+    return first(may, "bounce_text", sentences(text))
 
 
-def speaks_of_self(text: str, but_for: Iterable[str] = ()) -> bool:
+def speaks_of_self(may: Possible, text: str, but_for: Iterable[str] = ()) -> bool:
     """Tell whether somebody says I or we, other than in sentences that match a heading of `but_for`."""
-    return any((ALONE.search(part) or TOGETHER.search(part)) and not _is_any(but_for, part) for part in sentences(text))
+    own = (part for part in sentences(text) if ALONE.search(part) or TOGETHER.search(part))
+    return any(not _is_any(may, but_for, part) for part in own)
 
 
-def supports_absence(words: str) -> bool:
+def supports_absence(may: Possible, words: str) -> bool:
     """Tell whether words go with a subject that tells of an absence: formulas, or next to nothing else."""
     parts = list(clauses(words))
-    rest = sum(len(part.split()) for part in parts if not _is_any(ABSENCE, part))
+    rest = sum(len(part.split()) for part in parts if not _is_any(may, ABSENCE, part))
     return rest <= max(MAX_BESIDE, sum(len(part.split()) for part in parts) // 2)
 
 
-def server_code(text: str) -> str:
+def server_code(may: Possible, text: str) -> str:
     """Return the status that a mail server answered with."""
-    return first("bounce_code", sentences(text))
+    return first(may, "bounce_code", sentences(text))
 
 
-def opens_with(heading: str, subject: str) -> str:
+def opens_with(may: Possible, heading: str, subject: str) -> str:
     """Return the words of a heading that a subject begins with."""
-    found = _pattern(heading).match(subject[:MAX_PIECE])
+    found = _pattern(heading).match(subject[:MAX_PIECE]) if heading in may else None
     return found.group().strip() if found else ""
+
+
+def is_shared_address(name: str) -> bool:
+    """Tell whether a list of this name is a way to the desk, not a mailing (RFC 2142 and what people add to it)."""
+    return _pattern(SHARED_ADDRESS).search(name) is not None
 
 
 def sentences(text: str) -> Iterator[str]:
     """Yield sentences and lines, without what stands in quotation marks, for that is somebody else's."""
-    return _pieces(SENTENCE_END.split(QUOTED.sub(" ", _readable(text))))
+    return _pieces(SENTENCE_END.split(_unquoted(_readable(text))))
 
 
 def clauses(text: str) -> Iterator[str]:
@@ -175,7 +222,15 @@ def clauses(text: str) -> Iterator[str]:
 
 def _readable(text: str) -> str:
     ends = text if len(text) <= MAX_READ + MAX_END else f"{text[:MAX_READ]}\n{text[-MAX_END:]}"
-    return ends.replace("’", "'").replace("‘", "'")
+    return _straight(ends)
+
+
+def _straight(text: str) -> str:
+    return text.replace("’", "'").replace("‘", "'")
+
+
+def _unquoted(text: str) -> str:
+    return QUOTED.sub(" ", text)
 
 
 def _pieces(parts: Iterable[str]) -> Iterator[str]:
@@ -190,23 +245,39 @@ def _is_name(part: str) -> bool:
     return len(words) < 3 and all(word[0].isupper() for word in words)
 
 
-def _is_any(headings: Iterable[str], part: str) -> bool:
-    return any(_pattern(heading).search(part) for heading in headings)
+def _is_any(may: Possible, headings: Iterable[str], part: str) -> bool:
+    return any(pattern.search(part) for heading in headings for pattern in may.get(heading, ()))
 
 
-def _without(headings: Iterable[str], part: str) -> str:
+def _without(may: Possible, headings: Iterable[str], part: str) -> str:
+    left = part
     for heading in headings:
-        part = _pattern(heading).sub(" ", part)
-    return " ".join(part.split())
+        # As soon as something is taken out, anything may match in what has closed up.
+        if left != part or heading in may:
+            left = _pattern(heading).sub(" ", left)
+    return " ".join(left.split())
+
+
+@cache
+def _everything() -> Possible:
+    return {heading: (_pattern(heading),) for heading in _table()}
+
+
+@cache
+def _index() -> PhraseIndex:
+    lists = {
+        f"{heading}.{name}": expressions
+        for heading, entry in _table().items()
+        if heading != SHARED_ADDRESS  # matched against names, not in mails
+        for name, expressions in entry.items()
+    }
+    return PhraseIndex(lists, re.I)
 
 
 @cache
 def _pattern(heading: str) -> re.Pattern[str]:
-    """Return one expression for a heading; a dot leads to one of its lists."""
-    name, _, one = heading.partition(".")
-    entry = _table()[name]
-    lists = [entry[one]] if one else entry.values()
-    return re.compile("|".join(f"(?:{expression})" for some in lists for expression in some), re.I)
+    """Return one expression for all lists of a heading."""
+    return re.compile("|".join(f"(?:{expression})" for some in _table()[heading].values() for expression in some), re.I)
 
 
 @cache

@@ -1,11 +1,12 @@
 """Is a ticket one of ours? A chance from its nearest past tickets and the head's own doubt."""
 
 from dataclasses import dataclass
+from dataclasses import field as data_field
 
 import numpy as np
 
 from models.linear_head import FloatMatrix
-from models.protocols import FloatArray
+from models.protocols import FloatArray, IntArray
 from retrieval.dense_index import DenseIndex
 
 #: A ticket is as near as its so many nearest past tickets are on average.
@@ -19,28 +20,35 @@ class Novelty:
     """Tells tickets that are like none of the desk's past ones.
 
     field: whose head is asked; known: vectors of past tickets; weights: (constant, similarity, energy) of a logistic
-    regression; threshold: the chance from which on a ticket counts as out of scope.
+    regression; threshold: the chance from which on a ticket counts as out of scope; labels, codes: the labels of the
+    known, as numbers of shape (known,).
     """
 
     field: str
     known: DenseIndex
     weights: tuple[float, float, float]
     threshold: float
+    labels: tuple[str, ...] = ()
+    codes: IntArray = data_field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False)
 
     def judge(self, vector: FloatArray, logits: FloatMatrix) -> "Judgement":
         """Judge one ticket by its unit vector, shape (dimension,), and the head's logits, shape (1, labels)."""
-        found = signals(self.known, vector[np.newaxis, :], logits)
+        scores, rows = self.known.search(vector[np.newaxis, :], NEAREST)
+        found = _signals_of(scores, logits)
         chance = float(chances_of(found, self.weights)[0])
-        return Judgement(round(chance, 4), chance >= self.threshold, round(float(found[0, 0]), DIGITS))
+        alike = tuple(self.labels[self.codes[row]] for row in rows[0]) if self.labels else ()
+        return Judgement(round(chance, 4), chance >= self.threshold, round(float(found[0, 0]), DIGITS), alike)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """chance: in [0, 1], of being none of ours if that were as likely as not; similarity: to the nearest past ones."""
+    """chance: in [0, 1], of being none of ours if that were as likely as not; similarity: to the nearest past ones,
+    whose labels are `alike`, the nearest first."""
 
     chance: float
     out_of_scope: bool
     similarity: float
+    alike: tuple[str, ...] = ()
 
     @property
     def evidence(self) -> str:
@@ -53,7 +61,11 @@ def signals(known: DenseIndex, vectors: FloatArray, logits: FloatMatrix) -> Floa
 
     Energy is the log of the sum of exponentiated logits (Liu et al. 2020, arXiv 2010.03759).
     """
-    similarity = known.search(vectors, NEAREST)[0].mean(axis=1, dtype=np.float64)
+    return _signals_of(known.search(vectors, NEAREST)[0], logits)
+
+
+def _signals_of(scores: FloatArray, logits: FloatMatrix) -> FloatMatrix:
+    similarity = scores.mean(axis=1, dtype=np.float64)
     top = logits.max(axis=1)
     return np.column_stack([similarity, top + np.log(np.exp(logits - top[:, np.newaxis]).sum(axis=1))])
 

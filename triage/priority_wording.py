@@ -2,13 +2,14 @@
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from triage.drafting.clauses import ANEW, NEGATION_REACH, clauses, phrase_table
+from triage.phrase_index import Patterns, PhraseIndex, first_match
 
 Axis = Literal["impact", "urgency"]
 #: Topics of the handoff rules' wording that are factors too.
@@ -23,6 +24,28 @@ NUMBER_MARK = re.compile(
 CARRIED = {".": "\ue000", ",": "\ue001", ":": "\ue002"}
 RESTORED = {ord(carried): mark for mark, carried in CARRIED.items()}
 HALF_OF_DAY = re.compile(r"\b([ap])\.m\b\.?", re.I)
+DIGIT = re.compile(r"\d")
+
+
+class Folded(str):
+    """A clause in lower case, and which factors' wording can stand in it: looked up once, for all factors."""
+
+    @cached_property
+    def possible(self) -> Mapping[str, Patterns]:
+        """The patterns that may match, by factor; those of other factors do not."""
+        return _index().possible(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """The expressions of one factor, to be searched for like one pattern."""
+
+    factor: str
+
+    def search(self, lower: str) -> re.Match[str] | None:
+        """Return the leftmost match in `folded` text."""
+        possible = lower.possible if isinstance(lower, Folded) else Folded(lower).possible
+        return first_match(possible[self.factor], lower) if self.factor in possible else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +55,22 @@ class Wording:
     name: str
     axis: Axis
     points: int
-    pattern: re.Pattern[str]
+    pattern: Phrases
 
 
 def number_clauses(text: str) -> Iterator[str]:
     """Yield each clause of a text once; dates, times and amounts stay whole."""
-    whole = NUMBER_MARK.sub(lambda mark: CARRIED[mark.group()], HALF_OF_DAY.sub(r"\1m", text))
+    whole = HALF_OF_DAY.sub(r"\1m", text) if ".m" in text or ".M" in text else text
+    if DIGIT.search(whole):
+        whole = NUMBER_MARK.sub(lambda mark: CARRIED[mark.group()], whole)
     for clause in dict.fromkeys(clauses(whole)):
         yield clause.translate(RESTORED)
 
 
-def folded(clause: str) -> str:
+def folded(clause: str) -> Folded:
     """Return a clause in lower case, place for place: three times as quick to search as without regard to case."""
     lower = clause.lower()
-    return lower if len(lower) == len(clause) else clause
+    return Folded(lower if len(lower) == len(clause) else clause)
 
 
 def taken_back(before: str) -> bool:
@@ -62,14 +87,19 @@ def priority_phrases() -> dict[str, Any]:
 @cache
 def wordings() -> tuple[Wording, ...]:
     """Return the expressions of every factor, in the order of the file."""
+    entries = priority_phrases()["factors"]
+    return tuple(Wording(name, entry["axis"], entry["points"], Phrases(name)) for name, entry in entries.items())
+
+
+@cache
+def _index() -> PhraseIndex:
     shared = phrase_table()["sensitive_topic"]
-    found = []
+    found = {}
     for name, entry in priority_phrases()["factors"].items():
-        expressions = [*entry.get("en", []), *entry.get("de", [])]
+        found[name] = [*entry.get("en", []), *entry.get("de", [])]
         if name in SHARED_TOPICS:
-            expressions += shared[SHARED_TOPICS[name]]["en"]
-        found.append(Wording(name, entry["axis"], entry["points"], any_of(expressions)))
-    return tuple(found)
+            found[name] += shared[SHARED_TOPICS[name]]["en"]
+    return PhraseIndex(found)
 
 
 @cache

@@ -22,6 +22,7 @@ TITLES = {
     "spine": "The demo desk from end to end",
     "intervals": "Do the intervals contain the truth?",
     "gates": "Do the gates fire when they should?",
+    "fast_path": "What triage costs beside the encoder",
     "throughput": "10,000 tickets in a row",
 }
 HEAD = """# Benchmarks
@@ -73,7 +74,8 @@ def section(name: str, values: Mapping[str, Any], published: Sequence[PublishedF
     """Return the section of a bench."""
     rows: list[Row] = [row for row in values["rows"] if "table" in row]
     tables = list(dict.fromkeys(str(row["table"]) for row in rows))
-    parts = [f"## {TITLES[name]}", f"`make bench-{name}`, {where(values)}."]
+    target = f"bench-{name.replace('_', '-')}"
+    parts = [f"## {TITLES[name]}", f"`make {target}`, {where(values)}."]
     for table in tables:
         parts.append(tables_text([row for row in rows if row["table"] == table]))
         beside = [entry for entry in published if not table.endswith("abstention") and table.startswith(entry.table)]

@@ -25,8 +25,8 @@ def one_sentence(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def test_suggest_prints_one_suggestion_as_json(project: Path, demo_var: Path) -> None:
-    done = run("suggest", "desks/demo", "--var", str(demo_var), "--subject", "Cannot log in after phone change",
-               "--body", "I got a new phone and the code app is empty", "--json", cwd=project)  # fmt: skip
+    done = run("suggest", "desks/demo", "--var", str(demo_var), "--subject", "New phone, codes gone",
+               "--body", "No codes in the app on my new phone. How do I move them?", "--json", cwd=project)  # fmt: skip
     assert done.returncode == 0, done.stderr
     suggestion = json.loads(done.stdout)
     assert suggestion["disposition"] == "draft"

@@ -31,7 +31,7 @@ def test_a_served_desk_needs_neither_torch_nor_transformers(project: Path, demo_
         f"settings = ServeSettings([Path('desks/demo')], Path({str(demo_var)!r}), 'sqlite://', '127.0.0.1', 1)\n"
         "services = open_services(settings)\n"
         "engine = services.engines['demo']\n"
-        "assert engine.suggest(Ticket(subject='Cannot log in after phone change'), 'x', datetime.now(UTC))\n"
+        "assert engine.suggest(Ticket(subject='New phone, codes gone'), 'x', datetime.now(UTC))\n"
         "services.database.close()"
     )
     assert not modules_after(code, project) & {

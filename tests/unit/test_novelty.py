@@ -9,10 +9,12 @@ from models.hashing_encoder import HashingEncoder
 from models.text_features import count_ngrams
 from retrieval.dense_index import DenseIndex
 from triage.classify import TicketClassifier
-from triage.fit import ALL_JUDGE, WITHOUT_HISTORY, LabelledTexts, fit_field
+from triage.fit import fit_field
 from triage.fit_novelty import MAX_KNOWN, fit_novelty
+from triage.folds import ALL_JUDGE
 from triage.generation_files import read_novelty, write_novelty
 from triage.novelty import NEAREST, signals
+from triage.penalties import WITHOUT_HISTORY, LabelledTexts
 
 TOPICS = {
     "till": "card reader payment till receipt drawer",
@@ -93,9 +95,22 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read is not None
     assert (read.field, read.weights, read.threshold) == (found[0].field, found[0].weights, found[0].threshold)
     vector, logits = HashingEncoder().encode(["a till"])[0], np.array([[0.1, 0.2]])
-    assert read.judge(vector, logits) == found[0].judge(vector, logits)
+    judged = found[0].judge(vector, logits)
+    assert read.judge(vector, logits) == judged
+    assert len(judged.alike) == NEAREST
     write_novelty(tmp_path, None)
     assert read_novelty(tmp_path, HashingEncoder().dimension) is None
+
+
+def test_the_nearest_past_tickets_are_told_by_their_labels() -> None:
+    known = history(20)
+    found = fit_novelty("category", LABELS, (known, DESCRIPTIONS), WITHOUT_HISTORY, 0.05, ALL_JUDGE)
+    assert found is not None
+    logits = np.zeros((1, len(LABELS)))
+    for row in (0, 7, 50):
+        scores, rows = found[0].known.search(known.vectors[[row]], NEAREST)
+        assert found[0].judge(known.vectors[row], logits).alike == tuple(known.labels[place] for place in rows[0])
+        assert scores[0, 0] == pytest.approx(1.0, abs=1e-5)
 
 
 def test_signals_are_nearness_and_energy() -> None:

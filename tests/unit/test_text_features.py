@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from models.text_features import HALF, NgramWeights, count_ngrams, join_features
+from models.text_features import HALF, NgramWeights, count_ngrams, join_features, read_ngrams
 
 TEXTS = ("The till shows error BR-77120", "The bank feed is late", "The VAT return was refused")
 
@@ -121,3 +121,19 @@ def test_embeddings_come_before_ngrams() -> None:
     joined = join_features(np.array([[1, 2]], dtype=np.float32), sparse.csr_matrix(np.array([[0, 3]])))
     assert joined.toarray().tolist() == [[1, 2, 0, 3]]
     assert joined.dtype == np.float32
+
+
+@given(st.lists(st.sampled_from([*TEXTS, "till till", "ß İx", ""]), min_size=1, max_size=3))
+def test_one_text_s_features_are_those_of_many_to_the_last_bit(texts: list[str]) -> None:
+    weights, text = NgramWeights.fit(count_ngrams(TEXTS)), " ".join(texts)
+    together = weights.transform(count_ngrams([text]))
+    row = weights.row(read_ngrams(text))
+    assert np.array_equal(row.indices, together.indices)
+    assert np.array_equal(row.data, together.data)
+
+
+def test_words_are_as_rare_as_in_the_training_texts() -> None:
+    weights = NgramWeights.fit(count_ngrams(["till a", "till b", "till c"]))
+    ngrams = read_ngrams("till a nothing")
+    found = weights.idf_of_words(ngrams, np.array([0, 1, 2]))
+    assert found[0] < found[1] < found[2] == np.inf
