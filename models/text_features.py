@@ -127,10 +127,12 @@ class NgramWeights:
     idf: FloatArray
 
     @classmethod
-    def fit(cls, counts: sparse.csr_matrix) -> "NgramWeights":
-        """Learn from the counts of training texts."""
+    def fit(cls, counts: sparse.csr_matrix, most: int = 2 * HALF) -> "NgramWeights":
+        """Learn from the counts of training texts; keep the `most` buckets that the most of them filled."""
         documents = np.bincount(counts.indices, minlength=counts.shape[1])
         columns = np.flatnonzero(documents)
+        if len(columns) > most:
+            columns = np.sort(columns[np.argsort(-documents[columns], kind="stable")[:most]])
         idf = np.log((1 + counts.shape[0]) / (1 + documents[columns])) + 1
         return cls(columns.astype(np.int64), idf.astype(np.float32))
 

@@ -13,7 +13,7 @@ from triage.desk_files import Desk
 from triage.fit import FittedField, fit_field
 from triage.fit_novelty import NoveltyReport, fit_novelty
 from triage.fit_priority import with_matrix
-from triage.folds import ALL_JUDGE, FoldPlan
+from triage.folds import ALL_JUDGE, FoldPlan, thinned
 from triage.label_errors import with_label_errors
 from triage.language import detect
 from triage.language_gate import languages_of, with_languages
@@ -72,7 +72,10 @@ class FieldTrainer:
         return tuple(self.desk.rules.taxonomy.fields[field])
 
     def _rows(self, field: str) -> IntArray:
-        return np.array([row for row, past in enumerate(self.desk.history) if field in past.labels], dtype=np.int64)
+        """Return the rows of the history that a field learns from."""
+        rows = [row for row, past in enumerate(self.desk.history) if field in past.labels]
+        labels = np.array([self.desk.history[row].labels[field] for row in rows])
+        return thinned(np.array(rows, dtype=np.int64), labels)
 
     def _plan(self, rows: IntArray) -> FoldPlan:
         return self.plan.among([int(row) for row in rows])
@@ -85,11 +88,15 @@ class FieldTrainer:
         told = [(name, text) for name, label in labels.items() for text in (label.description, *label.examples)]
         texts = [text for _, text in told]
         described = LabelledTexts(self.encoder.encode(texts), count_ngrams(texts), tuple(name for name, _ in told))
-        return LabelledTexts(self.vectors[rows], self._counts[rows], named), described
+        known, counts = self._counts
+        return LabelledTexts(self.vectors[rows], counts[np.searchsorted(known, rows)], named), described
 
     @cached_property
-    def _counts(self) -> sparse.csr_matrix:
-        return count_ngrams(self.texts)
+    def _counts(self) -> tuple[IntArray, sparse.csr_matrix]:
+        """Rows that some field learns from, ascending, and their n-grams."""
+        none = np.zeros(0, dtype=np.int64)
+        rows = np.unique(np.concatenate([none, *(self._rows(field) for field in self.desk.rules.taxonomy.fields)]))
+        return rows, count_ngrams([self.texts[row] for row in rows])
 
     @cached_property
     def _languages(self) -> tuple[str, ...] | None:

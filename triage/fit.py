@@ -14,7 +14,7 @@ from models.calibration import expected_calibration_error, fit_temperature
 from models.linear_head import MAX_GRAM, CentredRows, FloatMatrix, HeadFit, LinearHead
 from models.text_features import NgramWeights
 from triage.classify import FieldHead
-from triage.folds import ALL_JUDGE, FOLDS, FoldPlan, folds_that_hold
+from triage.folds import ALL_JUDGE, FOLDS, FoldPlan, folds_that_hold, rows_to_choose_by
 from triage.held_out import HeldOut, nothing_held_out
 from triage.penalties import (
     FEW_ROWS,
@@ -24,11 +24,14 @@ from triage.penalties import (
     Penalty,
     choose_balance,
     choose_penalty,
+    most_ngrams,
 )
 from triage.risk import RiskThreshold, find_threshold, proportion_interval
 
 #: Past this many held-out rows more folds tell no more of error and calibration; each is a fit on four fifths.
 ENOUGH_JUDGED = 20_000
+#: The same of fields with very many labels, which take long to fit: held-out rows times labels.
+ENOUGH_LOGITS = 4_000_000
 #: The guesses of which one may be right, where a field has more labels than anybody reads.
 TOPS = (3, 5)
 
@@ -89,7 +92,8 @@ def fit_field(
     """
     targets = np.array([list(labels).index(label) for label in history.labels], dtype=np.int64)
     folds = plan.folds(targets)
-    folds[folds >= folds_that_hold(int((folds >= 0).sum()), ENOUGH_JUDGED)] = -1
+    enough = min(ENOUGH_JUDGED, ENOUGH_LOGITS // len(labels))
+    folds[folds >= folds_that_hold(int((folds >= 0).sum()), enough)] = -1
     n = int((folds >= 0).sum())
     if n < FOLDS:
         head, weights = _fit_all(labels, history + descriptions, WITHOUT_HISTORY)
@@ -148,31 +152,46 @@ def held_out_logits(
     learnt from. The logits have shape (rows that have a fold, labels). Past `MAX_GRAM` rows
     fits run side by side: products do not hold the interpreter's lock.
     """
-
-    def fold(number: int) -> Fold:
-        inside, outside = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
-        return Fold(labels, history.take(inside) + descriptions, history.take(outside))
-
     judging = np.flatnonzero(folds >= 0)
-    choosing = 0 if len(judging) < FEW_ROWS else folds_that_hold(len(judging))
+    logits = np.zeros((len(judging), len(labels)))
     workers = 1 if len(targets) <= MAX_GRAM else len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(workers) as threads:
-        ready = [fold(number) for number in range(choosing)]
-        told = np.concatenate([targets[folds == number] for number in range(choosing)]) if choosing else targets[:0]
         penalty = WITHOUT_HISTORY
-        if ready:
-            penalty = choose_balance(ready, told, choose_penalty(ready, told, threads), threads)
-
-        def unseen(number: int) -> FloatMatrix:
-            return (ready[number] if number < choosing else fold(number)).logits_at(penalty)
-
-        logits = np.zeros((len(judging), len(labels)))
-        for number, found in enumerate(threads.map(unseen, range(int(folds.max()) + 1))):
+        if len(judging) >= FEW_ROWS:
+            rows = rows_to_choose_by(targets)
+            penalty = _chosen(labels, (history.take(rows), descriptions), targets[rows], folds[rows], threads)
+        parts = threads.map(
+            lambda number: _fold(labels, (history, descriptions), folds, number).logits_at(penalty),
+            range(int(folds.max()) + 1),
+        )
+        for number, found in enumerate(parts):
             logits[folds[judging] == number] = found
     return penalty, logits
 
 
+def _chosen(
+    labels: Sequence[str],
+    rows: tuple[LabelledTexts, LabelledTexts],
+    targets: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    threads: ThreadPoolExecutor,
+) -> Penalty:
+    """Return the penalty that as many folds choose as it takes; rows: history and descriptions."""
+    numbers = range(folds_that_hold(int((folds >= 0).sum())))
+    tried = [_fold(labels, rows, folds, number) for number in numbers]
+    told = np.concatenate([targets[folds == number] for number in numbers])
+    return choose_balance(tried, told, choose_penalty(tried, told, threads), threads)
+
+
+def _fold(
+    labels: Sequence[str], rows: tuple[LabelledTexts, LabelledTexts], folds: NDArray[np.int64], number: int
+) -> Fold:
+    history, descriptions = rows
+    inside, outside = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
+    return Fold(labels, history.take(inside) + descriptions, history.take(outside))
+
+
 def _fit_all(labels: Sequence[str], rows: LabelledTexts, penalty: Penalty) -> tuple[LinearHead, NgramWeights]:
-    weights = NgramWeights.fit(rows.counts)
+    weights = NgramWeights.fit(rows.counts, most_ngrams(labels))
     centred = CentredRows(rows.vectors, weights.transform(rows.counts))
     return HeadFit(centred, rows.labels, labels, penalty.scale, penalty.balance).at(penalty.strength), weights

@@ -11,6 +11,12 @@ FOLDS = 5
 SEED = 20
 #: As many folds as hold this many rows choose the penalty; more tell hardly more and take longer.
 ENOUGH_ROWS = 1_000
+#: As many labels choose it, too: with a thousand of them a fit takes a minute, and a search takes twenty fits.
+ENOUGH_LABELS = 200
+#: Past tickets that a field learns from at most: more hardly change a head and do not fit into memory.
+MAX_LEARNT = 50_000
+#: A label of no more rows than this is learnt from whole.
+FEW_OF_LABEL = 20
 
 
 @dataclass(frozen=True)
@@ -55,3 +61,25 @@ def stratified_folds(targets: NDArray[np.int64], seed: int = SEED) -> NDArray[np
 def folds_that_hold(judging: int, enough: int = ENOUGH_ROWS) -> int:
     """Return how many of the folds of so many judging rows hold enough of them; all where there are too few."""
     return min(FOLDS, math.ceil(enough * FOLDS / max(judging, 1)))
+
+
+def rows_to_choose_by(targets: NDArray[np.int64], seed: int = SEED) -> NDArray[np.int64]:
+    """Return the rows that choose the penalty: all, or those of `ENOUGH_LABELS` labels drawn by lot."""
+    present = np.unique(targets)
+    if len(present) <= ENOUGH_LABELS:
+        return np.arange(len(targets))
+    drawn = np.random.default_rng(seed).choice(present, ENOUGH_LABELS, replace=False)
+    return np.flatnonzero(np.isin(targets, drawn))
+
+
+def thinned(rows: NDArray[np.int64], labels: NDArray[np.str_], most: int = MAX_LEARNT) -> NDArray[np.int64]:
+    """Return every so many of the rows where there are more than `most`, and all of rare labels; order is kept.
+
+    rows: ascending; labels: one for each of them.
+    """
+    if len(rows) <= most:
+        return rows
+    codes = np.unique(labels, return_inverse=True)[1]
+    kept = np.bincount(codes)[codes] <= FEW_OF_LABEL
+    kept[:: math.ceil(len(rows) / most)] = True
+    return rows[kept]

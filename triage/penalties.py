@@ -25,6 +25,8 @@ BALANCES = (0.0, 0.5, 1.0)
 FEW_ROWS = 30
 #: Held-out losses and temperatures are the same to three digits with fits that take half as many steps as the kept one.
 ROUGH = 1e-4
+#: Weights of one head, at four bytes each: with a thousand labels only the n-grams of most tickets are kept.
+MAX_WEIGHTS = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Fold:
     """Rows that a head is fitted on, and rows of the history that it must not see."""
 
     def __init__(self, labels: Sequence[str], seen: LabelledTexts, unseen: LabelledTexts) -> None:
-        weights = NgramWeights.fit(seen.counts)
+        weights = NgramWeights.fit(seen.counts, most_ngrams(labels))
         self._labels, self._targets = labels, seen.labels
         self._rows = CentredRows(seen.vectors, weights.transform(seen.counts))
         self._unseen = unseen.features(weights)
@@ -87,6 +89,11 @@ class Fold:
     def logits_at(self, penalty: Penalty) -> FloatMatrix:
         """Return the logits of the unseen rows by a head of this penalty."""
         return self.logits(self.begin(penalty.scale, penalty.balance).at(penalty.strength, ROUGH))
+
+
+def most_ngrams(labels: Sequence[str]) -> int:
+    """Return how many n-grams a head of these labels may know."""
+    return MAX_WEIGHTS // len(labels)
 
 
 def choose_penalty(folds: Sequence[Fold], targets: NDArray[np.int64], threads: ThreadPoolExecutor) -> Penalty:

@@ -9,7 +9,7 @@ from models.hashing_encoder import HashingEncoder
 from models.linear_head import MAX_GRAM, CentredRows, HeadFit, calm_fits
 from models.text_features import NgramWeights, count_ngrams
 from triage.fit import fit_field, held_out_logits
-from triage.folds import FOLDS, FoldPlan, stratified_folds
+from triage.folds import FOLDS, FoldPlan, rows_to_choose_by, stratified_folds, thinned
 from triage.penalties import (
     BALANCES,
     FEW_ROWS,
@@ -306,3 +306,40 @@ def test_a_long_history_is_learnt_from_whole_and_judged_in_part() -> None:
     fitted = fit_field("category", LABELS[:2], past, past.take(NONE), 0.1)
     assert fitted.report.n == len(fitted.held_out.rows) == 20_800
     assert fitted.report.accuracy == pytest.approx(0.96, abs=0.01)
+
+
+def test_a_penalty_is_chosen_by_a_draw_of_very_many_labels() -> None:
+    few, many = np.arange(600) % 200, np.arange(1_800) % 600
+    assert rows_to_choose_by(few).tolist() == list(range(600))
+    drawn = rows_to_choose_by(many)
+    labels, counts = np.unique(many[drawn], return_counts=True)
+    assert (len(labels), set(counts)) == (200, {3})
+    assert drawn.tolist() == rows_to_choose_by(many).tolist()
+
+
+def test_a_field_of_very_many_labels_is_fitted_and_judged() -> None:
+    rng = np.random.default_rng(9)
+    names = tuple(f"person-{number}" for number in range(260))
+    axes = rng.normal(size=(260, 16)).astype(np.float32)
+    places = np.arange(780) % 260
+    vectors = axes[places] + 0.5 * rng.normal(size=(780, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    nothing = count_ngrams([""])[np.zeros(780, dtype=np.int64)]
+    past = LabelledTexts(vectors, nothing, tuple(names[place] for place in places))
+    report = fit_field("assignee", names, past, past.take(NONE), 0.3).report
+    assert (report.n, report.labels) == (780, 260)
+    assert report.accuracy is not None
+    assert report.top3 is not None
+    assert report.top5 is not None
+    assert 0.4 < report.accuracy < report.top3 < report.top5
+
+
+def test_a_very_long_history_is_thinned_and_rare_labels_are_kept_whole() -> None:
+    labels = np.array(["common"] * 900 + ["rare"] * 10 + ["common"] * 90)
+    rows = np.arange(1_000) * 2
+    assert thinned(rows, labels, 1_000).tolist() == rows.tolist()
+    kept = thinned(rows, labels, 250)
+    assert 250 <= len(kept) <= 260
+    assert (labels[kept // 2] == "rare").sum() == 10
+    assert np.diff(kept).max() == 8
+    assert set(kept) <= set(rows)

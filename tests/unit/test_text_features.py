@@ -137,3 +137,13 @@ def test_words_are_as_rare_as_in_the_training_texts() -> None:
     ngrams = read_ngrams("till a nothing")
     found = weights.idf_of_words(ngrams, np.array([0, 1, 2]))
     assert found[0] < found[1] < found[2] == np.inf
+
+
+def test_only_so_many_ngrams_are_kept_and_they_are_those_of_most_texts() -> None:
+    counts = count_ngrams(["till a", "till b", "till c"])
+    every, few = NgramWeights.fit(counts), NgramWeights.fit(counts, 5)
+    assert len(few.columns) == 5 < len(every.columns)
+    shared = NgramWeights.fit(count_ngrams(["till"])).columns
+    assert set(few.columns) <= set(shared)
+    assert list(few.columns) == sorted(few.columns)
+    assert set(few.idf) == {min(every.idf)}
