@@ -1,25 +1,15 @@
 """Puts routes, limits and error handling together."""
 
-from collections.abc import Awaitable, Callable
-
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from serve.api import desk, knowledge, tickets
 from serve.body_limits import BodyLimit
 from serve.console import pages
-from serve.error_responses import install_error_handlers, unexpected
+from serve.error_responses import install_error_handlers
+from serve.safe_answers import SafeAnswers
 from serve.services import Services
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 DESCRIPTION = (
     "Reads a help-desk ticket and says what it is about, what answers it, what an agent could reply, and when a person "
     "must take over. It never sends anything to a customer. Errors are RFC 9457 problem documents with a stable `code`."
@@ -40,17 +30,7 @@ def create_app(services: Services, version: str) -> FastAPI:
     app.state.services = services
     install_error_handlers(app)
     app.add_middleware(BodyLimit)
-
-    @app.middleware("http")
-    async def _security_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        try:
-            response = await call_next(request)
-        except Exception as error:
-            # Answered here: what reaches the server's own handler is logged with its text, and that may be a ticket's.
-            response = unexpected(error)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    app.add_middleware(SafeAnswers)
 
     @app.get("/", include_in_schema=False)
     def _home() -> RedirectResponse:

@@ -17,7 +17,8 @@ from triage.priority_opinion import Opinion
 from triage.suggestions import Alternative, Factor, Prediction
 
 PRIORITY = "priority"
-MAX_ALTERNATIVES = 4
+#: Labels that a prediction names, the best guess among them.
+MAX_NAMED = 5
 #: Confidences are shown and stored to this many digits, so that a replay compares equal.
 DIGITS = 4
 
@@ -56,14 +57,14 @@ class FieldHead:
         order = np.argsort(-chances, kind="stable")
         ranked = [
             Alternative(value=self.head.labels[row], confidence=round(float(chances[row]), DIGITS))
-            for row in order[: MAX_ALTERNATIVES + 1]
+            for row in order[:MAX_NAMED]
         ]
         decided = self.decides(ranked[0].value, float(chances[order[0]]))
         return Prediction(
             value=ranked[0].value if decided else None,
             confidence=ranked[0].confidence,
             decided=decided,
-            alternatives=tuple(ranked[1:] if decided else ranked[:MAX_ALTERNATIVES]),
+            alternatives=tuple(ranked[1:] if decided else ranked),
             factors=opinion.factors if opinion is not None and heard else (),
         )
 
@@ -140,8 +141,8 @@ def left_open(prediction: Prediction, because: Factor) -> Prediction:
     if prediction.value is None:
         return prediction
     best = Alternative(value=prediction.value, confidence=prediction.confidence)
-    others = (best, *prediction.alternatives)[:MAX_ALTERNATIVES]
-    return prediction.model_copy(update={"value": None, "decided": False, "alternatives": others})
+    named = (best, *prediction.alternatives)
+    return prediction.model_copy(update={"value": None, "decided": False, "alternatives": named})
 
 
 def by_rule(label: str, rule: str, evidence: str) -> Prediction:
@@ -157,5 +158,5 @@ def undecided(labels: Mapping[str, object]) -> Prediction:
         value=None,
         confidence=share,
         decided=False,
-        alternatives=tuple(Alternative(value=label, confidence=share) for label in labels),
+        alternatives=tuple(Alternative(value=label, confidence=share) for label in list(labels)[:MAX_NAMED]),
     )

@@ -23,10 +23,13 @@ def field_metrics(field: str, labels: Sequence[str]) -> list[Metric]:
     def wrong(case: Case, found: Suggestion) -> float | None:
         return float(not right(case, found)) if decided(case, found) else None
 
-    def in_top3(case: Case, found: Suggestion) -> bool:
-        prediction = found.fields[field]
-        ranked = [prediction.best, *(other.value for other in prediction.alternatives)]
-        return case.expect[field] in list(dict.fromkeys(ranked))[:3]
+    def in_top(count: int) -> Callable[[Case, Suggestion], bool]:
+        def among(case: Case, found: Suggestion) -> bool:
+            prediction = found.fields[field]
+            ranked = [prediction.best, *(other.value for other in prediction.alternatives)]
+            return case.expect[field] in list(dict.fromkeys(ranked))[:count]
+
+        return among
 
     def confidence(failure: Row | None) -> Callable[[Outcome], Row | None]:
         def score(outcome: Outcome) -> Row | None:
@@ -41,7 +44,8 @@ def field_metrics(field: str, labels: Sequence[str]) -> list[Metric]:
     return [
         Metric(f"{field}.accuracy", share(carried, right)),
         Metric(f"{field}.macro_f1", classes(field, labels, lambda found: found.fields[field].best), macro_f1),
-        Metric(f"{field}.top3_accuracy", share(carried, in_top3)),
+        Metric(f"{field}.top3_accuracy", share(carried, in_top(3))),
+        Metric(f"{field}.top5_accuracy", share(carried, in_top(5))),
         Metric(f"{field}.ece", confidence(None), ece, lower_is_better=True, sliced=False),
         Metric(f"{field}.coverage", share(carried, decided)),
         Metric(f"{field}.error_when_decided", share(carried, wrong, failure=None), lower_is_better=True),

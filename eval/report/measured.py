@@ -12,6 +12,7 @@ MEANINGS = {
     "accuracy": "best guess right, decided or not",
     "macro_f1": "F1, every label counting the same",
     "top3_accuracy": "right label among the best three",
+    "top5_accuracy": "right label among the best five",
     "ece": "gap between confidence and share right; lower is better",
     "coverage": "share of cases that is decided",
     "error_when_decided": "wrong among the decided; lower is better",

@@ -3,8 +3,9 @@
 import hashlib
 import re
 import secrets
+import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +16,10 @@ from serve.storage.tables import api_keys
 
 SCOPES = ("triage", "suggest", "knowledge:read", "internal")
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+#: Seconds; a key that is revoked must be refused within one.
+BELIEVED = 0.5
+#: Keys that are remembered at a time.
+MAX_KNOWN = 10_000
 KEY = re.compile(rf"fl_([{ALPHABET}]{{32}})([{ALPHABET}]{{6}})")
 
 
@@ -39,11 +44,24 @@ def is_well_formed(key: str) -> bool:
     return match is not None and secrets.compare_digest(_checksum(match.group(1)), match.group(2))
 
 
-class KeyStore:
-    """Keys at rest: only their SHA-256 (160 random bits need no slow hash)."""
+@dataclass(frozen=True)
+class _Known:
+    """A key that was looked up: who it stands for, when it runs out, and when (monotonic) it is looked up again."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    caller: Caller
+    end: datetime
+    until: float
+
+
+class KeyStore:
+    """Keys at rest: only their SHA-256 (160 random bits need no slow hash).
+
+    A key that was found is believed for `BELIEVED` seconds; a key that was not is looked up each time.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._clock = database, clock
+        self._known: dict[str, _Known] = {}
 
     def add(self, key: str, desk: str, scopes: Iterable[str], now: datetime, expires_at: datetime) -> None:
         """Store a key's hash, and forget keys that have run out."""
@@ -63,12 +81,24 @@ class KeyStore:
         """Return who a key stands for, or None where it is malformed, unknown or has run out."""
         if not is_well_formed(key):
             return None
+        digest, moment = _digest(key), self._clock()
+        known = self._known.get(digest)
+        if known is None or known.until <= moment:
+            known = self._look_up(digest, moment)
+        return known.caller if known is not None and now < known.end else None
+
+    def _look_up(self, digest: str, moment: float) -> _Known | None:
         with self._database.reading() as connection:
-            row = connection.execute(select(api_keys).where(api_keys.c.sha256 == _digest(key))).one_or_none()
+            row = connection.execute(select(api_keys).where(api_keys.c.sha256 == digest)).one_or_none()
+        self._known.pop(digest, None)
         if row is None:
             return None
         end = row.expires_at if row.expires_at.tzinfo else row.expires_at.replace(tzinfo=UTC)
-        return Caller(row.id, row.desk, frozenset(row.scopes.split())) if now < end else None
+        known = _Known(Caller(row.id, row.desk, frozenset(row.scopes.split())), end, moment + BELIEVED)
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[digest] = known
+        return known
 
 
 def _digest(key: str) -> str:

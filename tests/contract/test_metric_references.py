@@ -58,10 +58,11 @@ def test_top_3_accuracy_is_that_of_scikit_learn(seed: int, decided: bool) -> Non
     outcomes = []
     for row, label in zip(chances, truth, strict=True):
         ranked = [labels[number] for number in np.argsort(-row)]
-        fields = {"category": prediction(ranked[0], decided, others=ranked[1:5])}
+        fields = {"category": prediction(ranked[0], decided, others=ranked[1:])}
         outcomes.append(Outcome(case(category=label), suggestion(fields=fields)))
     found = values_of(outcomes, {"category": dict.fromkeys(labels, 0)})
     assert found["category.top3_accuracy"] == near(top_k_accuracy_score(truth, chances, k=3, labels=labels), abs=1e-12)
+    assert found["category.top5_accuracy"] == near(top_k_accuracy_score(truth, chances, k=5, labels=labels), abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -45,6 +45,8 @@ SCORES: list[tuple[str, dict[str, Any], Suggestion, float | None]] = [
     ("category.accuracy", {"kind": "request"}, suggestion(), None),
     ("category.top3_accuracy", {"category": "till"}, UNDECIDED, 1),
     ("category.top3_accuracy", {"category": "outage"}, UNDECIDED, 0),
+    ("category.top5_accuracy", {"category": "till"}, UNDECIDED, 1),
+    ("category.top5_accuracy", {"category": "unheard of"}, UNDECIDED, 0),
     ("category.coverage", {"category": "vat"}, suggestion(), 1),
     ("category.coverage", {"category": "vat"}, UNDECIDED, 0),
     ("category.error_when_decided", {"category": "vat"}, suggestion(), 1),
@@ -108,7 +110,7 @@ def test_a_case_scores(name: str, expect: dict[str, Any], found: Suggestion, sco
 
 def test_every_metric_is_there_once() -> None:
     names = [metric.name for metric in all_metrics({"category": ["a"], "team": ["b"]})]
-    assert len(names) == len(set(names)) == 2 + 2 * 7 + 6 + 3 + 3 + 2 * len(HANDOFF_RULES) + 7 + 3
+    assert len(names) == len(set(names)) == 2 + 2 * 8 + 6 + 3 + 3 + 2 * len(HANDOFF_RULES) + 7 + 3
     assert {f"handoff.{reason}.recall" for reason in HANDOFF_RULES} < set(names)
 
 
@@ -118,6 +120,7 @@ WORST_OF_A_FAILURE = {
     "category.accuracy": ({"category": "till"}, 0),
     "category.macro_f1": ({"category": "till"}, 0),
     "category.top3_accuracy": ({"category": "till"}, 0),
+    "category.top5_accuracy": ({"category": "till"}, 0),
     "category.coverage": ({"category": "till"}, 0),
     "category.aurc": ({"category": "till"}, 1),
     "retrieval.hit_at_5": ({"articles": ["a"]}, 0),

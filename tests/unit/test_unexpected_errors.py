@@ -4,8 +4,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from serve.app import create_app
+from serve.safe_answers import SafeAnswers
 from serve.security.keys import SCOPES, KeyStore, new_key
 from serve.services import Services, utc_now
 from serve.storage.database import Database
@@ -51,3 +53,24 @@ async def test_an_unforeseen_error_is_a_problem_without_its_text(
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_fails_on_its_way_is_cut_off_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ArithmeticError(SECRET)
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    await SafeAnswers(app)({"type": "http", "headers": []}, receive, send)
+    (start,) = sent
+    assert (b"x-content-type-options", b"nosniff") in start["headers"]
+    assert "ArithmeticError" in caplog.text
+    assert SECRET not in caplog.text
