@@ -23,8 +23,11 @@ TITLES = {
     "intervals": "Do the intervals contain the truth?",
     "gates": "Do the gates fire when they should?",
     "fast_path": "What triage costs beside the encoder",
+    "large": "A thousand labels, a long history",
     "throughput": "10,000 tickets in a row",
 }
+#: The column that says when a row was measured.
+DAY = "measured"
 HEAD = """# Benchmarks
 
 Made by `make bench-page` from `var/bench/*.json`, which `make bench` writes. Values stand with their 95 % interval.
@@ -77,12 +80,24 @@ def section(name: str, values: Mapping[str, Any], published: Sequence[PublishedF
     target = f"bench-{name.replace('_', '-')}"
     parts = [f"## {TITLES[name]}", f"`make {target}`, {where(values)}."]
     for table in tables:
-        parts.append(tables_text([row for row in rows if row["table"] == table]))
+        parts.append(tables_text([without_day(row) for row in rows if row["table"] == table]))
+        parts += days_of([row for row in rows if row["table"] == table])
         beside = [entry for entry in published if not table.endswith("abstention") and table.startswith(entry.table)]
         parts += ["Published:", published_text(beside)] if beside else []
     bars = [Bar(**bar) for bar in values["bars"]]
     parts += ["```\n" + "\n".join(bar_text(bar) for bar in bars) + "\n```"] if bars else []
     return "\n\n".join(parts) + "\n"
+
+
+def without_day(row: Row) -> Row:
+    """Return a row without the day on which it was measured, which is said beside the table."""
+    return {column: cell for column, cell in row.items() if column != DAY}
+
+
+def days_of(rows: Sequence[Row]) -> list[str]:
+    """Say when a table's rows were measured, where they carry a day: a bench may renew some of its tables only."""
+    days = list(dict.fromkeys(str(row[DAY]) for row in rows if DAY in row))
+    return [f"Measured on {' and '.join(days)}."] if days else []
 
 
 def where(values: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Firstline and its peers on one desk of public data: the same rows, the same metrics, a process each."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from eval.benches.frame import Cell
 from eval.benches.ledger import Look, record_look
 from eval.benches.measured_process import Taken, run_firstline
+from eval.errors import BenchError
 from eval.loaders.loaded import Loaded
 from eval.loaders.write_desk import DeskData, write_desk
 from eval.peers.peers import PeerFailure, PeerLimits, PeerResult, Task, run_peer
@@ -46,7 +48,18 @@ def run_on(loaded: Loaded, name: str, work: Path, var: Path) -> FirstlineOnDesk:
     arguments = ["eval", "run", desk, "--out", out, "--overwrite", "--var", str(var)]
     suggest = run_firstline(arguments, folder / "run.log")
     print(f"{name}: built in {build.seconds:.0f} s, run in {suggest.seconds:.0f} s")
-    return FirstlineOnDesk(data, Run.open(folder / "run"), build, suggest)
+    run = Run.open(folder / "run")
+    check_exceptions(name, [outcome.error for outcome in run.outcomes()])
+    return FirstlineOnDesk(data, run, build, suggest)
+
+
+def check_exceptions(name: str, errors: Sequence[str | None]) -> None:
+    """Say on how many cases the engine raised an exception; raise `BenchError` where it answered none of them."""
+    raised = [error for error in errors if error is not None]
+    if raised and len(raised) == len(errors):
+        raise BenchError(f"{name}: the engine raised an exception on every case, such as {raised[0]}; mend it first")
+    if raised:
+        print(f"{name}: {len(raised)} of {len(errors)} cases raised an exception ({raised[0]}, say): they are wrong")
 
 
 def try_peer(name: str, task: Task, work: Path, var: Path) -> PeerResult | PeerFailure:
@@ -59,7 +72,7 @@ def try_peer(name: str, task: Task, work: Path, var: Path) -> PeerResult | PeerF
     return found
 
 
-def measured(statistic: Statistic, rows: Array) -> Cell:
+def measured(statistic: Statistic, rows: Array) -> dict[str, float]:
     """Return a statistic of rows, each a case by itself, with its interval."""
     cases = np.arange(len(rows))
     resamples = Resamples([str(case) for case in cases], SEED)
@@ -79,10 +92,18 @@ def lead_of(statistic: Statistic, ours: Array, theirs: Array) -> dict[str, float
     return {"value": lead, "low": low, "high": high}
 
 
-def note_look(ledger: Path, today: date, name: str, split: str, data: DeskData, figures: dict[str, float]) -> None:
+def note_look(ledger: Path, today: date, name: str, split: str, data: DeskData, figures: Mapping[str, float]) -> None:
     """Write a look at a test split into the ledger."""
+    note_checksum(ledger, today, (name, split), data.checksum, figures)
+
+
+def note_checksum(
+    ledger: Path, today: date, part: tuple[str, str], checksum: str, figures: Mapping[str, float]
+) -> None:
+    """Write a look into the ledger; part: the set and its split; checksum: of all that was read, several desks' too."""
+    name, split = part
     rounded = {what: round(value, 4) for what, value in figures.items()}
     look = Look(
-        date=today, set=name, split=split, kind="bench", what="bench, all systems", figures=rounded, data=data.checksum
+        date=today, set=name, split=split, kind="bench", what="bench, all systems", figures=rounded, data=checksum
     )
     record_look(look, ledger)
