@@ -105,6 +105,8 @@ def build(
     if if_missing and is_built(desk, var):
         return
     checked, now = read_desk(desk), datetime.now(UTC)
+    for refused in checked.refused:
+        warn(f"{refused}; it is left out")
     with progress_bars() as progress:
         tuned = tune_encoder(checked, encoders_in(var), progress) if fine_tune else None
         progress("load encoder", 0, 1)

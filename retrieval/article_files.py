@@ -1,7 +1,7 @@
 """One article per file: Markdown with front matter, or HTML."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,16 +25,25 @@ FRONT = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTIL
 SHALLOWER = "take out some of the elements around its text"
 
 
-def read_articles(folder: Path) -> list[Document]:
-    """Read every ``*.md`` of a folder, in name order. Raises `ArticleError` at the first one that is not right."""
+def read_articles(folder: Path, refuse: Callable[[ArticleError], None] | None = None) -> list[Document]:
+    """Read every ``*.md`` of a folder, in name order.
+
+    refuse: takes what is wrong with an article that is left out; without it that is raised, as `ArticleError`.
+    """
     documents: dict[str, Document] = {}
     paths: dict[str, Path] = {}
     for path in sorted(folder.glob("*.md")):
-        document = read_article(path)
-        if document.id in documents:
-            first = paths[document.id].name
-            raise ArticleError(path, 1, f"the id {document.id!r} is {first}'s already", "give one of them another id")
-        documents[document.id], paths[document.id] = document, path
+        try:
+            document = read_article(path)
+            if document.id in documents:
+                problem = f"the id {document.id!r} is {paths[document.id].name}'s already"
+                raise ArticleError(path, 1, problem, "give one of them another id")
+        except ArticleError as error:
+            if refuse is None:
+                raise
+            refuse(error)
+        else:
+            documents[document.id], paths[document.id] = document, path
     return list(documents.values())
 
 

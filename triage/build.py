@@ -43,6 +43,7 @@ class BuildReport:
     articles: int
     passages: int
     drafts_left_out: int
+    refused: int
     history: int
     fields: tuple[FieldReport, ...]
     languages: tuple[str, ...]
@@ -99,6 +100,7 @@ def build_generation(
         len(search.documents),
         len(search.passages),
         left_out,
+        len(desk.refused),
         len(desk.history),
         reports,
         desk.rules.settings.languages,

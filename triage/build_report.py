@@ -15,7 +15,9 @@ MANY_LABELS = 10
 def print_report(report: BuildReport) -> None:
     """Print what was built and, per field, how it did on held-out folds of the history."""
     console = Console()
-    left_out = f" ({report.drafts_left_out} unpublished left out)" if report.drafts_left_out else ""
+    counts = {"unpublished left out": report.drafts_left_out, "broken left out": report.refused}
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    left_out = f" ({told})" if told else ""
     console.print(
         f"Generation {report.generation}: {report.articles} articles{left_out}, {report.passages} passages, "
         f"{report.history} past tickets"

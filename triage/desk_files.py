@@ -119,13 +119,14 @@ class DeskRules:
 
 @dataclass(frozen=True)
 class Desk:
-    """A desk folder, read and checked."""
+    """A desk folder, read and checked; refused: what is wrong with each article that is left out."""
 
     folder: Path
     rules: DeskRules
     articles: tuple[Document, ...]
     macros: tuple[Document, ...]
     history: tuple[HistoryRow, ...]
+    refused: tuple[ArticleError, ...] = ()
 
 
 def hashes_of(folder: Path) -> dict[str, str]:
@@ -138,10 +139,16 @@ def hashes_of(folder: Path) -> dict[str, str]:
 
 
 def read_desk(folder: Path) -> Desk:
-    """Read every file of a desk folder. Raises `DeskFileError` at the first thing that is not right."""
+    """Read every file of a desk folder. Raises `DeskFileError` at the first thing that is not right.
+
+    A broken article is left out and listed, as long as there is a sound one.
+    """
     rules = read_rules(folder)
+    refused: list[ArticleError] = []
     try:
-        articles = read_articles(folder / "articles")
+        articles = read_articles(folder / "articles", refused.append)
+        if refused and not articles:
+            raise refused[0]
         macros = [read_macro(path) for path in sorted((folder / "macros").glob("*.md"))]
     except ArticleError as error:
         raise DeskFileError(error.path, error.line, error.problem, error.remedy) from error
@@ -149,7 +156,7 @@ def read_desk(folder: Path) -> Desk:
         remedy = "add Markdown files, or an empty folder for a desk that has no knowledge yet"
         raise DeskFileError(folder / "articles", None, "there is no article", remedy)
     history = tuple(read_history(folder / "history.jsonl", rules.taxonomy))
-    return Desk(folder, rules, tuple(articles), tuple(macros), history)
+    return Desk(folder, rules, tuple(articles), tuple(macros), history, tuple(refused))
 
 
 def read_rules(folder: Path) -> DeskRules:

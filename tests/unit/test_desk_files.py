@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.errors import ArticleError
 from triage.desk_files import read_desk, read_history
 from triage.errors import DeskFileError
 from triage.taxonomy import read_taxonomy
@@ -12,10 +13,12 @@ DeskCopy = Callable[[], Path]
 ROW = '{"id": "X-1", "body": "hello", "labels": {"category": "till"}}\n'
 
 
-def refused(folder: Path) -> DeskFileError:
-    with pytest.raises(DeskFileError) as caught:
-        read_desk(folder)
-    error = caught.value
+def refused(folder: Path) -> DeskFileError | ArticleError:
+    error: DeskFileError | ArticleError
+    try:
+        (error,) = read_desk(folder).refused
+    except DeskFileError as raised:
+        error = raised
     assert error.remedy
     assert str(error).startswith(f"{error.path}:{error.line}: " if error.line else f"{error.path}: ")
     assert str(error).endswith(f"; {error.remedy}")
@@ -136,6 +139,23 @@ def test_an_article_without_title_is_refused(desk_copy: DeskCopy) -> None:
     error = refused(folder)
     assert (error.path, error.problem) == (path, "the article has no title")
     assert error.remedy == "add a line `title: …` to its front matter"
+
+
+def test_a_broken_article_is_left_out_and_the_others_are_read(desk_copy: DeskCopy) -> None:
+    folder = desk_copy()
+    sound = read_desk(folder)
+    (folder / "articles" / "kb-000.md").write_text("no front matter", encoding="utf-8")
+    desk = read_desk(folder)
+    assert desk.articles == sound.articles
+    assert [error.path.name for error in desk.refused] == ["kb-000.md"]
+
+
+def test_a_desk_of_broken_articles_alone_is_refused(desk_copy: DeskCopy) -> None:
+    folder = desk_copy()
+    for path in (folder / "articles").glob("*.md"):
+        path.write_text("no front matter", encoding="utf-8")
+    with pytest.raises(DeskFileError, match=r"kb-1\d\d.*\.md:1: "):
+        read_desk(folder)
 
 
 def test_two_articles_of_one_id_are_refused_and_the_second_file_is_named(desk_copy: DeskCopy) -> None:
