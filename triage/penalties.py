@@ -66,7 +66,7 @@ class Penalty:
 
 
 #: Where there is too little to choose by: few short texts want light n-grams.
-WITHOUT_HISTORY = Penalty(scale=0.5, strength=10.0)
+WITHOUT_HISTORY = Penalty(scale=0.25, strength=10.0)
 
 
 class Fold:

@@ -8,7 +8,7 @@ import pytest
 from models.hashing_encoder import HashingEncoder
 from models.linear_head import MAX_GRAM, CentredRows, HeadFit, calm_fits
 from models.text_features import NgramWeights, count_ngrams
-from triage.fit import fit_field, held_out_logits
+from triage.fit import COLD_TEMPERATURE, fit_field, held_out_logits
 from triage.folds import FOLDS, FoldPlan, rows_to_choose_by, stratified_folds, thinned
 from triage.penalties import (
     BALANCES,
@@ -186,7 +186,9 @@ def test_no_history_gives_no_threshold_and_knows_the_descriptions() -> None:
     fitted = fit_field("category", LABELS, history(0), labelled(DESCRIPTIONS), 0.1)
     head, report = fitted.head, fitted.report
     assert head.threshold is None
-    assert (report.n, report.labels, report.accuracy, report.ece, report.temperature) == (0, 3, None, None, 1.0)
+    assert (report.n, report.labels, report.accuracy, report.ece) == (0, 3, None, None)
+    assert report.temperature == head.head.temperature == COLD_TEMPERATURE
+    assert fit_field("priority", LABELS, history(0), labelled(DESCRIPTIONS), 0.1).head.head.temperature == 1
     assert (report.risk.threshold, report.risk.n, report.risk.reachable) == (None, 0, 1.0)
     assert report.penalty == WITHOUT_HISTORY
     chances = head.head.probabilities(labelled(DESCRIPTIONS).features(head.ngrams))
