@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retrieval.html_tree import MAX_DEPTH, depth_of, shallow
 from triage.quoted_mail import all_but_quotes, own_words
 
 if TYPE_CHECKING:
@@ -24,13 +25,6 @@ HTML_TAG = re.compile(
     re.I,
 )
 LINE_TAG = re.compile(r"<(?:br|p|div|tr|/p|/div|/li|/tr|/h[1-6]|/blockquote)\b[^<>]{0,2000}>", re.I)
-ANY_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]{0,2000}(/?)>", re.I)
-#: Void elements, and those that the next of their kind closes.
-NOT_NESTING = frozenset(
-    ["area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p"]
-) | {"source", "td", "th", "tr", "track", "wbr"}
-#: nh3 is quadratic in nesting; deeper markup is shown as it stands.
-MAX_DEPTH = 256
 #: Rules read this much of a ticket; more is a reason to hand it over (`long_message`).
 MAX_WATCHED = 50_000
 #: Letters carry a few marks at most; piles of them only cost time.
@@ -117,11 +111,12 @@ def without_markup(text: str) -> str:
 
 def html_to_text(markup: str) -> str:
     """Return the text of HTML, lines kept; markup nested deeper than 256 is returned as it stands."""
-    if _depth(markup) > MAX_DEPTH:
+    flat = shallow(markup)
+    if depth_of(flat) > MAX_DEPTH:  # the cleaner is quadratic in nesting
         return markup
     import nh3
 
-    lines = LINE_TAG.sub(lambda tag: f"\n{tag.group()}", markup)
+    lines = LINE_TAG.sub(lambda tag: f"\n{tag.group()}", flat)
     text = nh3.clean(lines, tags=set(), clean_content_tags={"script", "style", "svg", "math"})
     stripped = [line.strip() for line in normalise(html.unescape(text)).split("\n")]
     return "\n".join(line for line in stripped if line)
@@ -129,18 +124,3 @@ def html_to_text(markup: str) -> str:
 
 def _own(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", own_words(text)).strip()
-
-
-def _depth(markup: str) -> int:
-    """Return how deep elements nest; an end tag counts only where it ends the innermost element."""
-    open_elements: list[str] = []
-    deepest = 0
-    for closing, name, self_closing in ANY_TAG.findall(markup):
-        if name.lower() in NOT_NESTING or self_closing:
-            continue
-        if not closing:
-            open_elements.append(name.lower())
-            deepest = max(deepest, len(open_elements))
-        elif open_elements and open_elements[-1] == name.lower():
-            open_elements.pop()
-    return deepest

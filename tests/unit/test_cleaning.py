@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triage.cleaning import MAX_DEPTH, clean, html_to_text, normalise, read_text
+from retrieval.html_tree import MAX_DEPTH
+from triage.cleaning import clean, html_to_text, normalise, read_text
 from triage.quoted_mail import bare_words
 from triage.tickets import Message, Ticket
 
@@ -90,6 +91,16 @@ def test_three_hundred_nested_divs_are_shown_as_text() -> None:
     markup = "<div>" * 300 + "deep" + "</div>" * 300
     assert clean(markup) == markup
     assert html_to_text("<div>" * MAX_DEPTH + "deep" + "</div>" * MAX_DEPTH).strip() == "deep"
+
+
+@pytest.mark.parametrize("opened", ['<div a="<">', "<div a='<b>'>", "<blockquote\n>", "<custom-tag>", "<DIV>"])
+def test_no_way_of_writing_a_tag_hides_how_deep_it_nests(opened: str) -> None:
+    markup = f"<p>{opened * 300}deep"
+    assert html_to_text(markup) == markup
+
+
+def test_tags_that_only_change_how_text_looks_do_not_nest() -> None:
+    assert clean("<p>" + "<b><font color='red'>" * 300 + "bold words") == "bold words"
 
 
 def test_paragraphs_that_are_never_closed_are_not_nested() -> None:
