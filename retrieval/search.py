@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from models.protocols import FloatArray, IntArray
 from retrieval.dense_index import DenseIndex
 from retrieval.documents import Document, Hit, Passage
-from retrieval.fusion import DEFAULT, TOP, Candidates, Fusion, identifiers, lifted
+from retrieval.fusion import DEFAULT, TOP, Candidates, Floats, Fusion, identifiers, lifted
 from retrieval.lexical_index import LexicalIndex, tokenize
 
 CANDIDATES = 50
 #: So many rows are put in order first; sorting all of a large index takes longer than searching it.
 ENOUGH_SORTED = 400
+#: Scores no farther apart are of equal passages.
+SAME_SCORE = 1e-6
 #: A word that stands in a passage, and not in most of them, adds more than this to its BM25.
 LEAST_WEIGHT = 1e-4
 
@@ -56,16 +58,17 @@ class PassageSearch:
             return []
         lexical, holders = self.lexical.scores(query), self._holders(query)
         found = self._candidates(vector, lexical, holders, allowed, len(asked))
-        # Cosines of equal passages differ in the last bits: scores are rounded before the id breaks a tie.
-        scores = self.fusion.scores(found).round(5).tolist()
-        rows = found.rows.tolist()
-        order = sorted(range(len(rows)), key=lambda place: (-scores[place], self.passages[rows[place]].id))
-        if holders:
-            order = lifted(order, [holds[found.rows] for holds in holders])
-            for place, following in zip(order[-2::-1], order[:0:-1], strict=True):
-                scores[place] = max(scores[place], scores[following])
-        why = found.dense.tolist(), found.lexical.tolist()
-        return [self._hit(asked, rows[place], scores[place], why[0][place], why[1][place]) for place in order[:limit]]
+        if not len(found.rows):
+            return []
+        rows, scores = found.rows.tolist(), self.fusion.scores(found)
+        order = lifted(self._best_first(rows, scores), [holds[found.rows] for holds in holders])
+        # A passage that was moved up takes the score of its place, and no score is below the next one.
+        shown = np.maximum.accumulate(scores[order][::-1])[::-1].tolist()
+        dense, shared = found.dense.tolist(), found.lexical.tolist()
+        return [
+            self._hit(asked, rows[place], score, dense[place], shared[place])
+            for place, score in zip(order[:limit], shown, strict=False)
+        ]
 
     def candidates(
         self, query: str, vector: FloatArray, allowed: Callable[[Document], bool] = lambda document: True
@@ -87,6 +90,14 @@ class PassageSearch:
         kinds += [self._by_words(np.where(holds, lexical, 0), allowed, TOP) for holds in holders]
         rows = np.array(list(dict.fromkeys(row for kind in kinds for row in kind)), dtype=np.int64)
         return Candidates(rows, self.dense.scores_of(vector, rows), lexical[rows], words)
+
+    def _best_first(self, rows: Sequence[int], scores: Floats) -> list[int]:
+        """Return the places of candidates by score, those of one score by their passages' ids."""
+        order = np.argsort(-scores, kind="stable")
+        # Cosines of equal passages differ in their last bits.
+        levels = np.concatenate([[0], np.cumsum(-np.diff(scores[order]) > SAME_SCORE)]).tolist()
+        ranked = zip(levels, order.tolist(), strict=True)
+        return [place for _, place in sorted(ranked, key=lambda entry: (entry[0], self.passages[rows[entry[1]]].id))]
 
     def _by_meaning(self, vector: FloatArray, allowed: Callable[[Document], bool]) -> list[int]:
         """Return the rows nearest in meaning, looking further until enough of them are allowed."""

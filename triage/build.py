@@ -47,6 +47,7 @@ class BuildReport:
     history: int
     fields: tuple[FieldReport, ...]
     languages: tuple[str, ...]
+    index: str
     novelty: NoveltyReport | None = None
 
 
@@ -104,6 +105,7 @@ def build_generation(
         len(desk.history),
         reports,
         desk.rules.settings.languages,
+        str(search.dense.card),
         novelty[1] if novelty else None,
     )
 

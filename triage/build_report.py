@@ -22,6 +22,7 @@ def print_report(report: BuildReport) -> None:
         f"Generation {report.generation}: {report.articles} articles{left_out}, {report.passages} passages, "
         f"{report.history} past tickets"
     )
+    console.print(f"Vectors of passages: {report.index}", style="dim")
     console.print(_table(report.fields))
     for field in report.fields:
         for line in _notes(field, report.languages):

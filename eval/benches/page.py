@@ -19,6 +19,7 @@ TITLES = {
     "triage": "Fields: public data, beside other ways of doing it",
     "stated_risk": "Do thresholds keep the error that they state?",
     "retrieval": "Search: public data, beside other ways of doing it",
+    "index_scale": "Search at scale, and how soon a change shows",
     "spine": "The demo desk from end to end",
     "intervals": "Do the intervals contain the truth?",
     "gates": "Do the gates fire when they should?",

@@ -1,4 +1,5 @@
-"""Search on public data: the present engine and its peers, over the same questions.
+"""Search on public data: the present engine and its peers, over the same questions; what fusing words and meaning
+brings; and whether search knows that nothing answers.
 
 Reads WixQA, StackFAQ and the Exchange articles (as distractors) under ``$DATA``. Every run is a look at their test
 questions, and is written into the ledger.
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.benches.frame import Row, data_folder, figure, write_bench
+from eval.benches.frame import Bar, Row, data_folder, figure, write_bench
 from eval.benches.ledger import LEDGER
+from eval.benches.retrieval_answers import answer_rows, elsewhere_rows
+from eval.benches.retrieval_fusion import ask_desk, fusion_rows
 from eval.benches.systems import FirstlineOnDesk, lead_of, measured, note_look, run_on, try_peer
 from eval.loaders import load
 from eval.loaders.loaded import Loaded
@@ -36,7 +39,13 @@ METRICS: dict[str, Callable[[Sequence[str], set[str]], float]] = {
     "MRR@10": lambda ranked, relevant: reciprocal_rank_at(10, ranked, relevant),
     "nDCG@10": lambda ranked, relevant: ndcg_at(10, ranked, relevant),
 }
-SETS = ("wixqa", "wixqa + distractors", "stackfaq", "wixqa, half its articles gone")
+#: With every distractor there are some 33,000 passages: fusion and answers only.
+LARGE = "wixqa + all distractors"
+SETS = ("wixqa", "wixqa + distractors", "stackfaq", "wixqa, half its articles gone", LARGE)
+
+
+#: Where things are made, where looks are noted, and when.
+Made = tuple[Path, Path, datetime]
 
 
 def main(wanted: Sequence[str], var: Path, ledger: Path = LEDGER) -> None:
@@ -44,17 +53,48 @@ def main(wanted: Sequence[str], var: Path, ledger: Path = LEDGER) -> None:
     started, now = time.monotonic(), datetime.now(UTC)
     work = var / "bench" / "retrieval"
     rows: list[Row] = []
+    bars: list[Bar] = []
     for name in wanted or SETS:
-        ours = run_on(load_set(name), "".join(c if c.isalnum() else "-" for c in name), work, var)
-        outcomes = list(ours.run.outcomes())
-        found = [] if "gone" in name else search_rows(name, ours, outcomes, work)
-        rows += found or [answerable_row(name, ours)]
-        figures = {str(row["system"]): value_in(row, "hit@1") for row in found if "hit@1" in row}
-        abstained = ours.run["answerable.auroc"].value
-        note_look(
-            ledger, now.date(), name, "all questions", ours.data, figures or {"answerable.auroc": abstained or 0.0}
-        )
-    write_bench("retrieval", started, rows, [], var / "bench")
+        loaded = load_set(name)
+        if name != LARGE:
+            rows += ranked_rows(name, loaded, work, (var, ledger, now))
+        if "gone" not in name:
+            more, held = fused_rows(name, loaded, work, (var, ledger, now))
+            rows += more
+            bars += held
+    write_bench("retrieval", started, rows, bars, var / "bench")
+
+
+def ranked_rows(name: str, loaded: Loaded, work: Path, made: Made) -> list[Row]:
+    """Build and run a set with the commands that a user has, and its peers; note the look."""
+    var, ledger, now = made
+    ours = run_on(loaded, folder_of(name), work, var)
+    outcomes = list(ours.run.outcomes())
+    found = [] if "gone" in name else search_rows(name, ours, outcomes, work)
+    figures = {str(row["system"]): value_in(row, "hit@1") for row in found if "hit@1" in row}
+    abstained = ours.run["answerable.auroc"].value
+    note_look(ledger, now.date(), name, "all questions", ours.data, figures or {"answerable.auroc": abstained or 0.0})
+    return found or [answerable_row(name, ours)]
+
+
+def fused_rows(name: str, loaded: Loaded, work: Path, made: Made) -> tuple[list[Row], list[Bar]]:
+    """Return rows and bars of fusion and of answers over a set; note the look."""
+    var, ledger, now = made
+    asked = ask_desk(loaded, name, work / folder_of(name), var)
+    parts = [fusion_rows(asked), answer_rows(asked)]
+    elsewhere = set(asked.search.documents).difference(*(question.articles for question in asked.questions))
+    if "distractors" in name:
+        parts.append(elsewhere_rows(asked, elsewhere))
+    figures = {
+        f"{number}: {what}": value for number, (_, _, told) in enumerate(parts, 1) for what, value in told.items()
+    }
+    note_look(ledger, now.date(), f"{name}: fusion, answers", "all questions", asked.data, figures)
+    return [row for rows, _, _ in parts for row in rows], [bar for _, bars, _ in parts for bar in bars]
+
+
+def folder_of(name: str) -> str:
+    """Return a set's name as that of a folder."""
+    return "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
 def load_set(name: str) -> Loaded:
@@ -64,7 +104,8 @@ def load_set(name: str) -> Loaded:
     if name == "wixqa":
         return load("wixqa", data_folder("wixqa"))
     articles = next(data_folder("kb_exchange").glob("articles.jsonl*"))
-    loaded = load("wixqa", data_folder("wixqa"), distractors=articles, max_distractors=DISTRACTORS)
+    most = None if name == LARGE else DISTRACTORS
+    loaded = load("wixqa", data_folder("wixqa"), distractors=articles, max_distractors=most)
     return half_answered(loaded) if "gone" in name else loaded
 
 

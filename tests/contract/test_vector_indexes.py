@@ -17,8 +17,8 @@ from retrieval.graph_index import GraphSettings, moved
 
 Index = ExactIndex | DenseIndex
 Build = Callable[[FloatArray], Index]
-#: A graph of as few vectors as there can be one of.
-SMALL_GRAPH = GraphSettings(flat_up_to=1, k=1, queries=50)
+#: A graph of as few vectors as there can be one of, walked whole; in few dimensions half precision swaps near ones.
+SMALL_GRAPH = GraphSettings(flat_up_to=1, k=1, queries=50, min_recall=0.0, efforts=(128,))
 #: Half precision moves a cosine by up to so much in few dimensions.
 HALF = 2e-3
 
