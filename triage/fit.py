@@ -28,8 +28,8 @@ from triage.penalties import (
 )
 from triage.risk import RiskThreshold, find_threshold, proportion_interval
 
-#: Heads that know descriptions alone are too modest: on public training rows .26 and .33 suits them best. How pressing a
-#: ticket is descriptions hardly tell, and there nothing is sharpened.
+#: Heads that know descriptions alone are too modest: on public training rows .26 and .33 suit them best. Descriptions
+#: hardly tell how pressing a ticket is, and there nothing is sharpened.
 COLD_TEMPERATURE = 0.3
 PRIORITY = "priority"
 #: Past this many held-out rows more folds tell no more of error and calibration; each is a fit on four fifths.
