@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import expected_calibration_error, fit_temperature
-from models.linear_head import MAX_GRAM, CentredRows, FloatMatrix, HeadFit, LinearHead
+from models.linear_head import MAX_GRAM, TOLERANCE, CentredRows, FloatMatrix, HeadFit, LinearHead
 from models.text_features import NgramWeights
 from triage.classify import FieldHead
-from triage.folds import ALL_JUDGE, FOLDS, FoldPlan, folds_that_hold, rows_to_choose_by
+from triage.folds import ALL_JUDGE, ENOUGH_LABELS, FOLDS, FoldPlan, folds_that_hold, rows_to_choose_by
 from triage.held_out import HeldOut, nothing_held_out
 from triage.penalties import (
     FEW_ROWS,
+    ROUGH,
     WITHOUT_HISTORY,
     Fold,
     LabelledTexts,
@@ -200,4 +201,6 @@ def _fold(
 def _fit_all(labels: Sequence[str], rows: LabelledTexts, penalty: Penalty) -> tuple[LinearHead, NgramWeights]:
     weights = NgramWeights.fit(rows.counts, most_ngrams(labels))
     centred = CentredRows(rows.vectors, weights.transform(rows.counts))
-    return HeadFit(centred, rows.labels, labels, penalty.scale, penalty.balance).at(penalty.strength), weights
+    fit = HeadFit(centred, rows.labels, labels, penalty.scale, penalty.balance)
+    # Of very many labels a fit to the last digit takes a quarter of an hour, and says the same.
+    return fit.at(penalty.strength, ROUGH if len(labels) > ENOUGH_LABELS else TOLERANCE), weights
