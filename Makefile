@@ -48,7 +48,7 @@ check: $(READY) ## Lint, types and import contracts only
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-fast-path bench-large bench-page ## Run every bench (about an hour, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-fast-path bench-large bench-page ## Run every bench (some hours, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing
