@@ -38,13 +38,13 @@ class FirstlineOnDesk:
         }
 
 
-def run_on(loaded: Loaded, name: str, work: Path, var: Path) -> FirstlineOnDesk:
-    """Write a desk, build it and run its cases. Raises `BenchError`, `DataError`."""
+def run_on(loaded: Loaded, name: str, work: Path, var: Path, build_with: Sequence[str] = ()) -> FirstlineOnDesk:
+    """Write a desk, build it (the command takes `build_with` too) and run its cases. Raises `BenchError`, `DataError`."""
     folder = work / name
     print(f"{name}: {len(loaded.history)} rows of history, {len(loaded.articles)} articles, {len(loaded.cases)} cases")
     data = write_desk(loaded, folder / "desk")
     desk, out = str(folder / "desk"), str(folder / "run")
-    build = run_firstline(["build", desk, "--var", str(var)], folder / "build.log")
+    build = run_firstline(["build", desk, "--var", str(var), *build_with], folder / "build.log")
     arguments = ["eval", "run", desk, "--out", out, "--overwrite", "--var", str(var)]
     suggest = run_firstline(arguments, folder / "run.log")
     print(f"{name}: built in {build.seconds:.0f} s, run in {suggest.seconds:.0f} s")
