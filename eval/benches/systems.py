@@ -39,7 +39,7 @@ class FirstlineOnDesk:
 
 
 def run_on(loaded: Loaded, name: str, work: Path, var: Path, build_with: Sequence[str] = ()) -> FirstlineOnDesk:
-    """Write a desk, build it (the command takes `build_with` too) and run its cases. Raises `BenchError`, `DataError`."""
+    """Write a desk, build it (with options of the command) and run its cases. Raises `BenchError`, `DataError`."""
     folder = work / name
     print(f"{name}: {len(loaded.history)} rows of history, {len(loaded.articles)} articles, {len(loaded.cases)} cases")
     data = write_desk(loaded, folder / "desk")
