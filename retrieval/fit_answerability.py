@@ -1,6 +1,6 @@
 """Learns the chance of an answer: from questions whose articles are known, each with them and with them hidden."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -52,18 +52,33 @@ class Example:
     group: str
 
 
-def examples_of(search: PassageSearch, questions: Sequence[Question], counts: WordCounts) -> list[Example]:
-    """Return each question as it is, and each that has articles once more with them hidden."""
+def anything(document: Document) -> bool:
+    """Let every document through."""
+    return True
+
+
+def examples_of(
+    search: PassageSearch,
+    questions: Sequence[Question],
+    counts: WordCounts,
+    allowed: Callable[[Document], bool] = anything,
+) -> list[Example]:
+    """Return each question as it is, and each that has articles once more with them hidden.
+
+    allowed: what an answer may be written from; a question whose articles are none of those has no answer.
+    """
     found = []
     for number, question in enumerate(questions):
         group = question.group or str(number)
+        there = (search.documents[article] for article in question.articles if article in search.documents)
+        own = frozenset(document.id for document in there if allowed(document))
 
-        def hidden(document: Document, own: frozenset[str] = question.articles) -> bool:
-            return document.id not in own
+        def hidden(document: Document, own: frozenset[str] = own) -> bool:
+            return document.id not in own and allowed(document)
 
-        hits = search.find(question.text, question.vector, DEPTH)
-        told = [(hits, bool(question.articles))]
-        if question.articles:
+        hits = search.find(question.text, question.vector, DEPTH, allowed)
+        told = [(hits, bool(own))]
+        if own:
             told.append((search.find(question.text, question.vector, DEPTH, hidden), False))
         for passages, answered in told:
             row = signals(question.text, passages, counts)
@@ -72,14 +87,16 @@ def examples_of(search: PassageSearch, questions: Sequence[Question], counts: Wo
     return found
 
 
-def fit_answerability(search: PassageSearch, questions: Sequence[Question]) -> tuple[Answerability, Report | None]:
+def fit_answerability(
+    search: PassageSearch, questions: Sequence[Question], allowed: Callable[[Document], bool] = anything
+) -> tuple[Answerability, Report | None]:
     """Learn from questions, those without articles having no answer; with too few, the bundled weights stand.
 
     The weights are scaled on folds that had not seen the question, or any of its group (Platt 2000). The report tells
     of those folds, or of the bundled weights on all questions; None where there are none of one kind.
     """
     counts = WordCounts.of(search)
-    examples = examples_of(search, questions, counts)
+    examples = examples_of(search, questions, counts, allowed)
     answered = np.array([example.answered for example in examples], dtype=bool)
     if not answered.any() or answered.all():
         return Answerability(bundled_weights(), counts), None

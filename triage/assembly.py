@@ -7,11 +7,13 @@ from datetime import date
 from itertools import zip_longest
 from pathlib import Path
 
+from models.artifact_files import read_json
 from models.encoder_folders import EncoderFolder, find_encoder_folder
 from models.errors import EncoderError
 from models.hashing_encoder import HashingEncoder
 from models.openvino_encoder import OpenVinoEncoder, find_export
 from models.protocols import TextEncoder
+from retrieval.answerability import Answerability
 from triage.desk_files import Desk, DeskRules, DeskSettings, hashes_of, read_rules
 from triage.engine import MAX_ENCODED, TriageEngine
 from triage.errors import GenerationError
@@ -117,6 +119,7 @@ def engine_of(generation: Generation, folder: Path, var: Path, detector: Detecto
         encoder=encoder,
         classifier=read_heads(generation.folder, encoder.dimension),
         search=read_search(generation.folder, encoder.dimension),
+        answerable=Answerability.from_card(read_json(generation.folder / "answerability.json")),
         past=read_past_replies(generation.folder, encoder.dimension),
         rules=rules,
         detect_language=detector,

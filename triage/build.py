@@ -22,6 +22,7 @@ from triage.desk_files import RULE_FILES, Desk, HistoryRow, hashes_of
 from triage.engine import text_to_classify
 from triage.fit import FieldReport
 from triage.fit_novelty import NoveltyReport
+from triage.fit_search import SearchReport, teach_search
 from triage.folds import ALL_JUDGE, FoldPlan
 from triage.generation_files import (
     PastReplies,
@@ -49,6 +50,7 @@ class BuildReport:
     languages: tuple[str, ...]
     index: str
     novelty: NoveltyReport | None = None
+    search: SearchReport | None = None
 
 
 def build_generation(
@@ -70,6 +72,7 @@ def build_generation(
         trainer = FieldTrainer(desk, encoder, texts, history_vectors, plan)
         fitted, novelty = trainer.fit_all(progress)
     reports = tuple(one.report for one in fitted.values())
+    search, answerable, taught = teach_search(search, desk.history, encoder, _named(progress, "encode past replies"))
     past = build_past_replies(desk.history, history_vectors)
 
     def write(folder: Path) -> dict[str, Any]:
@@ -77,10 +80,12 @@ def build_generation(
         write_held_out(folder, {field: one.held_out for field, one in fitted.items()})
         write_novelty(folder, novelty[0] if novelty else None)
         write_search(folder, search)
+        write_json(folder / "answerability.json", answerable.as_card())
         write_past_replies(folder, past)
         copy_rules(desk.folder, folder, RULE_FILES)
         told = {report.field: report.as_json() for report in reports}
-        write_json(folder / "report.json", {"fields": told, "novelty": asdict(novelty[1]) if novelty else None})
+        also = {"novelty": asdict(novelty[1]) if novelty else None, "search": asdict(taught)}
+        write_json(folder / "report.json", {"fields": told, **also})
         return {
             "desk": desk.rules.settings.id,
             "sources": hashes_of(desk.folder),
@@ -107,6 +112,7 @@ def build_generation(
         desk.rules.settings.languages,
         str(search.dense.card),
         novelty[1] if novelty else None,
+        taught,
     )
 
 

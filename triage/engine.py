@@ -7,6 +7,7 @@ from functools import cached_property
 from time import perf_counter
 
 from models.protocols import FloatArray, TextEncoder
+from retrieval.answerability import Answerability
 from retrieval.documents import Hit
 from retrieval.search import PassageSearch
 from triage.business_hours import Calendar
@@ -62,6 +63,7 @@ class TriageEngine:
     encoder: TextEncoder
     classifier: TicketClassifier
     search: PassageSearch
+    answerable: Answerability
     past: PastReplies
     rules: DeskRules
     detect_language: Detector
@@ -80,10 +82,12 @@ class TriageEngine:
         if reading.wants_no_reply:
             return self._suggestion(reading, Outcome(), suggestion_id, now, clock.laps)
         hits, similar = self._find(reading)
+        chance = self._chance(reading, hits)
         clock.lap("search")
-        draft, reasons = self._draft_or_reasons(reading, hits[:DRAFT_DEPTH])
+        draft, reasons = self._draft_or_reasons(reading, hits[:DRAFT_DEPTH], chance)
         clock.lap("draft")
-        return self._suggestion(reading, Outcome(hits, similar, draft, reasons), suggestion_id, now, clock.laps)
+        outcome = Outcome(hits, similar, draft, reasons, chance)
+        return self._suggestion(reading, outcome, suggestion_id, now, clock.laps)
 
     def triage(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
         """Return kind, fields, due, and every handoff rule that needs no search: the fast path."""
@@ -154,9 +158,17 @@ class TriageEngine:
         hits = self.search.find(text_to_search(reading.text), reading.vector, SEARCH_DEPTH)
         return hits, self.past.nearest(reading.vector, MAX_SIMILAR, MIN_SIMILAR)
 
-    def _draft_or_reasons(self, reading: Reading, hits: list[Hit]) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
+    def _chance(self, reading: Reading, hits: list[Hit]) -> float | None:
+        """Return the chance that customers may be given an answer from what was found; None for a ticket unread."""
+        if reading.vector is None:
+            return None
+        return self.answerable.chance(text_to_search(reading.text), [hit for hit in hits if is_public(hit.document)])
+
+    def _draft_or_reasons(
+        self, reading: Reading, hits: list[Hit], chance: float | None
+    ) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
         public = tuple(hit for hit in hits if is_public(hit.document))
-        evidence = replace(self._evidence(reading), hits=public, internal=best_internal(hits))
+        evidence = replace(self._evidence(reading), hits=public, internal=best_internal(hits), chance=chance)
         reasons = decide_handoff(evidence, self.rules.policy)
         if reasons:
             return None, reasons
@@ -194,6 +206,7 @@ class TriageEngine:
             language=reading.language.code,
             fields=dict(reading.fields),
             novelty=reading.novelty.chance if reading.novelty else None,
+            answerability=None if outcome.chance is None else round(outcome.chance, 4),
             due=due_of(reading, self.rules, self.calendar, now),
             disposition=disposition(reading, outcome),
             articles=articles_of(outcome.hits),

@@ -14,6 +14,7 @@ from models.linear_head import LinearHead
 from models.text_features import NgramWeights
 from retrieval.dense_index import DenseIndex
 from retrieval.documents import Block, Document, Passage
+from retrieval.fusion import Fusion
 from retrieval.lexical_index import LexicalIndex
 from retrieval.search import PassageSearch
 from triage.classify import FieldHead, TicketClassifier
@@ -110,11 +111,12 @@ def read_novelty(folder: Path, dimension: int) -> Novelty | None:
 
 
 def write_search(folder: Path, search: PassageSearch) -> None:
-    """Write documents, passages and both indexes."""
+    """Write documents, passages, both indexes and how they are fused."""
     write_rows(folder / "documents.jsonl", (asdict(document) for document in search.documents.values()))
     write_rows(folder / "passages.jsonl", (asdict(passage) for passage in search.passages))
     search.dense.save(folder / "passages.faiss")
     search.lexical.save(folder / "passages.bm25")
+    write_json(folder / "fusion.json", asdict(search.fusion))
 
 
 def read_search(folder: Path, dimension: int) -> PassageSearch:
@@ -126,6 +128,7 @@ def read_search(folder: Path, dimension: int) -> PassageSearch:
         passages,
         DenseIndex.load(folder / "passages.faiss", len(passages), dimension),
         LexicalIndex.load(folder / "passages.bm25", len(passages)),
+        Fusion(**read_json(folder / "fusion.json")),
     )
 
 

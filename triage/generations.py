@@ -15,7 +15,7 @@ from models.artifact_files import read_json, sha256_of_file, sync_folder, write_
 from models.errors import ArtifactError
 from triage.errors import GenerationError
 
-FORMAT = "firstline-generation/4"
+FORMAT = "firstline-generation/5"
 MANIFEST = "manifest.json"
 NUMBER = re.compile(r"\d{6}")
 

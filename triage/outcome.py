@@ -53,12 +53,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the steps after triage came to."""
+    """What the steps after triage came to; chance: that the public passages answer, None where none were looked for."""
 
     hits: Sequence[Hit] = ()
     similar: tuple[SimilarTicket, ...] = ()
     draft: Draft | None = None
     reasons: tuple[HandoffReason, ...] = ()
+    chance: float | None = None
 
 
 def disposition(reading: Reading, outcome: Outcome) -> Disposition:

@@ -201,6 +201,7 @@ class Suggestion(WireModel):
     """Everything about one ticket. `timing_ms` and `id` are left out of comparisons.
 
     novelty: the chance that the ticket is like none of the desk's past ones, at even odds; null where that is unknown.
+    answerability: the chance that the public passages found answer it, at even odds; null where none were looked for.
     route: null where nobody is to answer; history: null where the desk's records said nothing.
     """
 
@@ -212,6 +213,7 @@ class Suggestion(WireModel):
     language: str
     fields: dict[str, Prediction]
     novelty: float | None = Field(default=None, ge=0, le=1)
+    answerability: float | None = Field(default=None, ge=0, le=1)
     due: Due | None
     disposition: Disposition
     articles: tuple[ArticleHit, ...] = ()

@@ -188,7 +188,7 @@ def answerable_row(name: str, ours: FirstlineOnDesk) -> Row:
         "table": name,
         "system": "Firstline",
         "n": ours.run["answerable.auroc"].n,
-        "AUROC of the best score": figure(ours.run["answerable.auroc"]),
+        "AUROC of the chance": figure(ours.run["answerable.auroc"]),
         "abstained, no answer there": figure(ours.run["answerable.abstained_on_unanswerable"]),
         "abstained, answer there": figure(ours.run["answerable.abstained_on_answerable"]),
         "hit@5, answer there": figure(ours.run["retrieval.hit_at_5"]),

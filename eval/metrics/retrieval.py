@@ -24,7 +24,7 @@ def retrieval_metrics() -> list[Metric]:
 
 
 def answerable_metrics() -> list[Metric]:
-    """Return the metrics of abstention: by the best article's score, and by what the rule made of it."""
+    """Return the metrics of abstention: by the chance of an answer, and by what the rule made of it."""
 
     def says(answerable: bool, case: Case) -> bool:
         return case.expect.get("answerable") is answerable
@@ -33,7 +33,7 @@ def answerable_metrics() -> list[Metric]:
         return float(gives(found, "no_supporting_article")) if found.disposition != "no_reply" else None
 
     return [
-        Metric("answerable.auroc", _best_score, auroc, sliced=False),
+        Metric("answerable.auroc", _chance, auroc, sliced=False),
         Metric("answerable.abstained_on_unanswerable", share(lambda case: says(False, case), abstained)),
         Metric(
             "answerable.abstained_on_answerable",
@@ -72,8 +72,8 @@ def _ranked(case: Case, found: Suggestion) -> tuple[list[str], set[str]]:
     return [article.article_id for article in found.articles], set(case.expect["articles"])
 
 
-def _best_score(outcome: Outcome) -> Row | None:
+def _chance(outcome: Outcome) -> Row | None:
     answerable, found = outcome.case.expect.get("answerable"), outcome.suggestion
-    if answerable is None or found is None or found.disposition == "no_reply":
+    if answerable is None or found is None or found.answerability is None:
         return None
-    return max((article.score for article in found.articles), default=0.0), float(answerable)
+    return found.answerability, float(answerable)

@@ -146,7 +146,7 @@ def test_a_build_that_was_done_is_not_done_again(project: Path, tmp_path: Path, 
     for _ in range(2):
         assert run("build", str(desk), "--var", str(var), "--if-missing", cwd=project).returncode == 0
     assert sorted(path.name for path in (var / "generations" / "demo").iterdir()) == ["000001", "current"]
-    replace_in(desk / "policy.toml", "min_score = 0.45", "min_score = 0.5")
+    replace_in(desk / "policy.toml", "min_chance = 0.35", "min_chance = 0.4")
     warned = run("suggest", str(desk), "--var", str(var), "--body", "cannot log in", cwd=project)
     assert "policy.toml changed since the build" in warned.stderr.decode()
     assert run("build", str(desk), "--var", str(var), "--if-missing", cwd=project).returncode == 0

@@ -94,6 +94,15 @@ def test_each_rule_of_the_policy_fires(demo_engine: TriageEngine, ticket: dict[s
     assert reasons[code].would_change
 
 
+def test_the_chance_of_an_answer_is_told(demo_engine: TriageEngine, project: Path) -> None:
+    asked = demo_engine.suggest(demo_ticket(project, "draft"), "s-1", NOW).answerability
+    strange = suggest(demo_engine, subject="sourdough", body="Which flour is best for a sourdough?").answerability
+    assert asked is not None
+    assert strange is not None
+    assert strange < 0.2 < 0.5 < asked
+    assert suggest(demo_engine, body="   ").answerability is None
+
+
 def test_a_rule_that_is_switched_off_stays_silent(demo_engine: TriageEngine) -> None:
     rules = demo_engine.rules
     off = rules.policy.rules.human_requested.model_copy(update={"on": False})
@@ -108,6 +117,7 @@ def test_the_fast_path_searches_nothing_and_says_open(demo_engine: TriageEngine,
     suggestion = demo_engine.triage(demo_ticket(project, "draft"), "s-1", NOW)
     assert suggestion.disposition == "open"
     assert suggestion.articles == ()
+    assert suggestion.answerability is None
     assert set(suggestion.timing_ms) == {"classify"}
     assert demo_engine.triage(demo_ticket(project, "handoff"), "s-1", NOW).disposition == "handoff"
     assert demo_engine.triage(demo_ticket(project, "no_reply"), "s-1", NOW).disposition == "no_reply"

@@ -1,6 +1,5 @@
 """The chance of an answer: its signals, how it is learnt, and that it survives bad input."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -8,36 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.hashing_encoder import HashingEncoder
 from retrieval.answerability import Answerability, Weights, WordCounts, bundled_weights, signals
-from retrieval.dense_index import DenseIndex
-from retrieval.documents import Block, Document, Hit
+from retrieval.documents import Hit
 from retrieval.errors import DamagedIndexError
 from retrieval.fit_answerability import ENOUGH, examples_of, fit_answerability, report_of
-from retrieval.lexical_index import LexicalIndex
-from retrieval.passages import split_into_passages, text_to_encode
 from retrieval.questions import Question, judged, off_topic_texts, questions_from_replies
 from retrieval.search import PassageSearch
+from tests.small_search import ENCODER, document, search_over
 
-ENCODER = HashingEncoder()
 THINGS = ("kettle", "ladder", "violin", "anchor", "pillow", "hammer", "saddle", "candle", "bucket", "mirror")
 DEEDS = ("repair", "return", "order", "clean", "store", "insure")
 NAMES = list(Weights.__dataclass_fields__)[1:]
-
-
-def search_over(documents: Sequence[Document]) -> PassageSearch:
-    pairs = [(document, passage) for document in documents for passage in split_into_passages(document)]
-    texts = [text_to_encode(document, passage) for document, passage in pairs]
-    return PassageSearch(
-        {document.id: document for document in documents},
-        [passage for _, passage in pairs],
-        DenseIndex.build(ENCODER.encode(texts)),
-        LexicalIndex.build(texts),
-    )
-
-
-def document(id: str, title: str, text: str) -> Document:
-    return Document(id, title, text, (Block("paragraph", 0, len(text), ()),))
 
 
 @pytest.fixture(scope="module")

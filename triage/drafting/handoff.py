@@ -23,7 +23,8 @@ class Evidence:
     """What the rules may look at. Nothing here comes from a language model.
 
     hits: the public passages found, best first, or None where no search was made (then search rules stay silent);
-    internal: the best passage that only agents may read; novelty: whether the ticket is like any past one.
+    internal: the best passage that only agents may read; chance: that the public ones answer, None where nobody
+    reckoned; novelty: whether the ticket is like any past one.
     rejected_draft: why the draft was dropped, where one was written and did not stand. repeats: other tickets of the
     requester about the same matter, the newest first.
     """
@@ -35,6 +36,7 @@ class Evidence:
     fields: Mapping[str, Prediction]
     hits: tuple[Hit, ...] | None = None
     internal: Hit | None = None
+    chance: float | None = None
     rejected_draft: str | None = None
     novelty: Judgement | None = None
     repeats: tuple[RepeatOf, ...] = ()
@@ -134,19 +136,22 @@ def low_confidence(evidence: Evidence, policy: Policy) -> tuple[str, str] | None
 
 
 def no_supporting_article(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
-    """No public article is near enough to answer, or an internal one is much nearer."""
+    """No public article answers, as far as its chance tells, or an internal one is much nearer."""
     if evidence.hits is None or evidence.kind == "empty":
         return None
-    needed = policy.rules.no_supporting_article.min_score
+    rule = policy.rules.no_supporting_article
     if not evidence.hits:
-        return "the search found no public passage", f"A public passage had a similarity of {needed:.3f}"
-    best = max(evidence.hits, key=lambda hit: hit.dense)
-    internal = evidence.internal
-    if internal and internal.dense > best.dense + policy.rules.no_supporting_article.internal_lead:
+        return "the search found no public passage", f"A public passage had a chance of {rule.min_chance:.0%}"
+    best, internal = max(evidence.hits, key=lambda hit: hit.dense), evidence.internal
+    nearest = f"“{best.document.title}”, similarity {best.dense:.3f}"
+    if internal and internal.dense > best.dense + rule.internal_lead:
         said = f"the internal article “{internal.document.title}” is nearest, similarity {internal.dense:.3f}"
-        needed = internal.dense - policy.rules.no_supporting_article.internal_lead
-    elif best.dense < needed:
-        said = f"nearest: “{best.document.title}”, similarity {best.dense:.3f}"
+        needed = internal.dense - rule.internal_lead
+    elif evidence.chance is not None and evidence.chance < rule.min_chance:
+        said = f"a chance of {evidence.chance:.1%} that a public article answers; nearest: {nearest}"
+        return said, f"The chance had been {rule.min_chance:.0%} or more"
+    elif best.dense < rule.min_score:
+        said, needed = f"nearest: {nearest}", rule.min_score
     else:
         return None
     return said, f"“{best.document.title}” had a similarity of {needed:.3f}; it has {best.dense:.3f}"

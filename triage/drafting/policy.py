@@ -102,13 +102,15 @@ class LowConfidence(RulePolicy):
 
 
 class NoSupportingArticle(RulePolicy):
-    """No public article is near enough.
+    """No public article answers.
 
-    min_score: the cosine that the best public passage must reach; internal_lead: where an internal passage is ahead by
+    min_chance: the chance, at even odds, that the public passages found must have of answering; min_score: the cosine
+    that the nearest of them must reach as well, by default any; internal_lead: where an internal passage is ahead by
     more than this, it is the one that answers, and customers may not read it.
     """
 
-    min_score: float = Field(default=0.45, ge=-1, le=1)
+    min_chance: float = Field(default=0.35, ge=0, le=1)
+    min_score: float = Field(default=-1, ge=-1, le=1)
     internal_lead: float = Field(default=0.05, ge=0, le=2)
 
 
