@@ -6,11 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from models.artifact_files import write_json
 from models.linear_head import calm_fits
-from models.protocols import FloatArray, Progress, TextEncoder, no_progress
+from models.protocols import Progress, TextEncoder, no_progress
 from retrieval.dense_index import DenseIndex
 from retrieval.documents import Document
 from retrieval.lexical_index import LexicalIndex
@@ -18,14 +16,13 @@ from retrieval.passages import split_into_passages, text_to_encode
 from retrieval.search import PassageSearch
 from triage.build_fields import FieldTrainer
 from triage.cleaning import read_text
-from triage.desk_files import RULE_FILES, Desk, HistoryRow, hashes_of
+from triage.desk_files import RULE_FILES, Desk, hashes_of
 from triage.engine import text_to_classify
 from triage.fit import FieldReport
 from triage.fit_novelty import NoveltyReport
 from triage.fit_search import SearchReport, teach_search
 from triage.folds import ALL_JUDGE, FoldPlan
 from triage.generation_files import (
-    PastReplies,
     copy_rules,
     write_heads,
     write_novelty,
@@ -34,6 +31,7 @@ from triage.generation_files import (
 )
 from triage.generations import Generation, Generations
 from triage.held_out import write_held_out
+from triage.past_replies import build_past_replies
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def build_generation(
         fitted, novelty = trainer.fit_all(progress)
     reports = tuple(one.report for one in fitted.values())
     search, answerable, taught = teach_search(search, desk.history, encoder, _named(progress, "encode past replies"))
-    past = build_past_replies(desk.history, history_vectors)
+    past = build_past_replies(desk.history, texts, history_vectors, desk.macros, encoder)
 
     def write(folder: Path) -> dict[str, Any]:
         write_heads(folder, {field: one.head for field, one in fitted.items()})
@@ -127,13 +125,6 @@ def build_search(
     vectors = encoder.encode(texts, _named(progress, "encode articles"))
     search = PassageSearch(documents, passages, DenseIndex.build(vectors), LexicalIndex.build(texts))
     return search, len(articles) - len(published)
-
-
-def build_past_replies(history: Sequence[HistoryRow], vectors: FloatArray) -> PastReplies:
-    """Index the resolved tickets that got a reply."""
-    rows = [row for row, past in enumerate(history) if past.resolved and past.reply]
-    tickets = tuple((history[row].ticket.id or f"line-{row + 1}", history[row].reply) for row in rows)
-    return PastReplies(DenseIndex.build(np.ascontiguousarray(vectors[rows])), tickets)
 
 
 def _named(progress: Progress, step: str) -> Progress:

@@ -8,7 +8,6 @@ from time import perf_counter
 
 from models.protocols import FloatArray, TextEncoder
 from retrieval.answerability import Answerability
-from retrieval.documents import Hit
 from retrieval.search import PassageSearch
 from triage.business_hours import Calendar
 from triage.classify import TicketClassifier, by_rule, undecided
@@ -17,8 +16,7 @@ from triage.desk_files import DeskRules
 from triage.drafting.compose import Voice, compose
 from triage.drafting.handoff import Evidence, decide_handoff
 from triage.drafting.support import check_draft
-from triage.generation_files import PastReplies
-from triage.history import NoHistory, TicketHistory, repeats_of
+from triage.history import NoHistory, TicketHistory, duplicates_of, repeats_of
 from triage.language import UNKNOWN, Detector, Language
 from triage.message_kind import MessageKind, message_kind
 from triage.outcome import (
@@ -33,15 +31,16 @@ from triage.outcome import (
     no_draft,
     waiting_since,
 )
+from triage.past_replies import PastReplies
 from triage.set_values import SetValues, values_set
 from triage.suggestion_parts import due_of, handoff_of, history_of, route_of
 from triage.suggestions import (
     ArticleHit,
     Draft,
+    Duplicate,
     HandoffReason,
     HistorySaid,
     RepeatOf,
-    SimilarTicket,
     Suggestion,
     Versions,
 )
@@ -51,9 +50,8 @@ from triage.tickets import Ticket
 MAX_ENCODED = 4_000
 #: Passages that are found, and how many of the best a draft is written from.
 SEARCH_DEPTH = 30
+MAX_DUPLICATES = 10
 DRAFT_DEPTH = 20
-MAX_SIMILAR = 3
-MIN_SIMILAR = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,11 @@ class TriageEngine:
         clock.lap("classify")
         if reading.wants_no_reply:
             return self._suggestion(reading, Outcome(), suggestion_id, now, clock.laps)
-        hits, similar = self._find(reading)
-        chance = self._chance(reading, hits)
+        found = self._find(reading)
         clock.lap("search")
-        draft, reasons = self._draft_or_reasons(reading, hits[:DRAFT_DEPTH], chance)
+        draft, reasons = self._draft_or_reasons(reading, found)
         clock.lap("draft")
-        outcome = Outcome(hits, similar, draft, reasons, chance)
-        return self._suggestion(reading, outcome, suggestion_id, now, clock.laps)
+        return self._suggestion(reading, replace(found, draft=draft, reasons=reasons), suggestion_id, now, clock.laps)
 
     def triage(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
         """Return kind, fields, due, and every handoff rule that needs no search: the fast path."""
@@ -119,7 +115,14 @@ class TriageEngine:
         opinion = self.rules.priority_scale.opinion(ticket, text, now.astimezone(self.calendar.zone), repeats)
         settled = {**self.rules.routing.decide(ticket, text), **values.settled}
         found = self.classifier.classify(texts[0], vectors[0], settled, opinion, language.code)
-        said = HistorySaid(repeat_of=repeats, set_fields=dict(values.known), outdated=dict(values.outdated))
+        same, count = self._duplicates(ticket, vectors[0], now) if kind.kind == "request" else ((), 0)
+        said = HistorySaid(
+            repeat_of=repeats,
+            duplicates=same,
+            duplicate_count=count,
+            set_fields=dict(values.known),
+            outdated=dict(values.outdated),
+        )
         return Reading(ticket, text, kind, language, found.fields, vectors[-1], found.novelty, said, values.values)
 
     def vector_of(self, ticket: Ticket) -> FloatArray | None:
@@ -152,23 +155,34 @@ class TriageEngine:
         contacts = self.history.contacts(ticket, until - timedelta(days=rule.days), until)
         return repeats_of(ticket.id, vector, contacts, until, rule)
 
-    def _find(self, reading: Reading) -> tuple[list[Hit], tuple[SimilarTicket, ...]]:
-        if reading.vector is None:
-            return [], ()
-        hits = self.search.find(text_to_search(reading.text), reading.vector, SEARCH_DEPTH)
-        return hits, self.past.nearest(reading.vector, MAX_SIMILAR, MIN_SIMILAR)
+    def _duplicates(self, ticket: Ticket, vector: FloatArray, now: datetime) -> tuple[tuple[Duplicate, ...], int]:
+        """Return the open tickets that say the same, the most alike first, and how many there are."""
+        rule, until = self.rules.policy.duplicates, waiting_since(ticket, now)
+        if not rule.on:
+            return (), 0
+        since = until - timedelta(hours=rule.hours)
+        open_tickets = self.history.open_tickets(since, until)
+        own = {contact.ticket_id for contact in self.history.contacts(ticket, since, until)} if open_tickets else set()
+        found = duplicates_of(ticket.id, vector, open_tickets, own, rule)
+        return found[:MAX_DUPLICATES], len(found)
 
-    def _chance(self, reading: Reading, hits: list[Hit]) -> float | None:
-        """Return the chance that customers may be given an answer from what was found; None for a ticket unread."""
+    def _find(self, reading: Reading) -> Outcome:
+        """Return what the knowledge base and the past hold for a ticket, and the chance that it answers."""
         if reading.vector is None:
-            return None
-        return self.answerable.chance(text_to_search(reading.text), [hit for hit in hits if is_public(hit.document)])
+            return Outcome()
+        query = text_to_search(reading.text)
+        hits = self.search.find(query, reading.vector, SEARCH_DEPTH)
+        return Outcome(
+            hits=hits,
+            similar=self.past.similar(query, reading.vector),
+            macros=self.past.saved(query, reading.vector),
+            chance=self.answerable.chance(query, [hit for hit in hits if is_public(hit.document)]),
+        )
 
-    def _draft_or_reasons(
-        self, reading: Reading, hits: list[Hit], chance: float | None
-    ) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
+    def _draft_or_reasons(self, reading: Reading, found: Outcome) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
+        hits = found.hits[:DRAFT_DEPTH]
         public = tuple(hit for hit in hits if is_public(hit.document))
-        evidence = replace(self._evidence(reading), hits=public, internal=best_internal(hits), chance=chance)
+        evidence = replace(self._evidence(reading), hits=public, internal=best_internal(hits), chance=found.chance)
         reasons = decide_handoff(evidence, self.rules.policy)
         if reasons:
             return None, reasons
@@ -211,6 +225,7 @@ class TriageEngine:
             disposition=disposition(reading, outcome),
             articles=articles_of(outcome.hits),
             similar=outcome.similar,
+            macros=outcome.macros,
             draft=outcome.draft,
             handoff=handoff_of(reading, outcome, route),
             route=route,

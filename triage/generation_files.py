@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +19,9 @@ from retrieval.lexical_index import LexicalIndex
 from retrieval.search import PassageSearch
 from triage.classify import FieldHead, TicketClassifier
 from triage.novelty import Novelty
-from triage.suggestions import SimilarTicket
+from triage.past_replies import PastReplies
 
 HEAD_ARRAYS = ("weights", "bias", "columns", "idf")
-
-
-@dataclass(frozen=True)
-class PastReplies:
-    """Resolved tickets of the desk, to show agents what was answered before."""
-
-    index: DenseIndex
-    tickets: tuple[tuple[str, str], ...]
-
-    def nearest(self, vector: Any, limit: int, min_score: float) -> tuple[SimilarTicket, ...]:
-        """Return the most similar past tickets that got a reply, for a unit vector of shape (dimension,)."""
-        scores, rows = self.index.search(vector[np.newaxis, :], limit)
-        return tuple(
-            SimilarTicket(ticket_id=self.tickets[row][0], score=round(float(score), 4), reply=self.tickets[row][1])
-            for score, row in zip(scores[0], rows[0], strict=True)
-            if score >= min_score
-        )
 
 
 def write_heads(folder: Path, heads: Mapping[str, FieldHead]) -> None:
@@ -110,38 +93,43 @@ def read_novelty(folder: Path, dimension: int) -> Novelty | None:
     return Novelty(card["field"], known, weights, card["threshold"], tuple(card["labels"]), codes)
 
 
-def write_search(folder: Path, search: PassageSearch) -> None:
-    """Write documents, passages, both indexes and how they are fused."""
-    write_rows(folder / "documents.jsonl", (asdict(document) for document in search.documents.values()))
-    write_rows(folder / "passages.jsonl", (asdict(passage) for passage in search.passages))
-    search.dense.save(folder / "passages.faiss")
-    search.lexical.save(folder / "passages.bm25")
-    write_json(folder / "fusion.json", asdict(search.fusion))
+def write_search(folder: Path, search: PassageSearch, kind: str = "articles") -> None:
+    """Write documents, passages, both indexes and how they are fused; kind: what the files' names begin with."""
+    write_rows(folder / f"{kind}.documents.jsonl", (asdict(document) for document in search.documents.values()))
+    # A passage's text is a span of its document's.
+    rows = ({name: value for name, value in asdict(one).items() if name != "text"} for one in search.passages)
+    write_rows(folder / f"{kind}.passages.jsonl", rows)
+    search.dense.save(folder / f"{kind}.faiss")
+    search.lexical.save(folder / f"{kind}.bm25")
+    write_json(folder / f"{kind}.fusion.json", asdict(search.fusion))
 
 
-def read_search(folder: Path, dimension: int) -> PassageSearch:
+def read_search(folder: Path, dimension: int, kind: str = "articles") -> PassageSearch:
     """Read what `write_search` wrote."""
-    documents = [_document(row) for row in read_rows(folder / "documents.jsonl")]
-    passages = [Passage(**row | {"headings": tuple(row["headings"])}) for row in read_rows(folder / "passages.jsonl")]
+    documents = {row["id"]: _document(row) for row in read_rows(folder / f"{kind}.documents.jsonl")}
+    passages = [_passage(row, documents) for row in read_rows(folder / f"{kind}.passages.jsonl")]
     return PassageSearch(
-        {document.id: document for document in documents},
+        documents,
         passages,
-        DenseIndex.load(folder / "passages.faiss", len(passages), dimension),
-        LexicalIndex.load(folder / "passages.bm25", len(passages)),
-        Fusion(**read_json(folder / "fusion.json")),
+        DenseIndex.load(folder / f"{kind}.faiss", len(passages), dimension),
+        LexicalIndex.load(folder / f"{kind}.bm25", len(passages)),
+        Fusion(**read_json(folder / f"{kind}.fusion.json")),
     )
 
 
 def write_past_replies(folder: Path, past: PastReplies) -> None:
-    """Write past replies and their index."""
-    write_rows(folder / "past.jsonl", ({"id": ticket, "reply": reply} for ticket, reply in past.tickets))
-    past.index.save(folder / "past.faiss")
+    """Write past tickets, their replies, and saved replies."""
+    write_search(folder, past.tickets, "past")
+    write_search(folder, past.macros, "macros")
+    write_rows(
+        folder / "past.replies.jsonl", ({"id": ticket, "reply": reply} for ticket, reply in past.replies.items())
+    )
 
 
 def read_past_replies(folder: Path, dimension: int) -> PastReplies:
     """Read what `write_past_replies` wrote."""
-    tickets = tuple((row["id"], row["reply"]) for row in read_rows(folder / "past.jsonl"))
-    return PastReplies(DenseIndex.load(folder / "past.faiss", len(tickets), dimension), tickets)
+    replies = {row["id"]: row["reply"] for row in read_rows(folder / "past.replies.jsonl")}
+    return PastReplies(read_search(folder, dimension, "past"), replies, read_search(folder, dimension, "macros"))
 
 
 def copy_rules(desk: Path, folder: Path, names: Iterable[str]) -> None:
@@ -166,3 +154,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def _document(row: dict[str, Any]) -> Document:
     blocks = tuple(Block(**block | {"headings": tuple(block["headings"])}) for block in row["blocks"])
     return Document(**row | {"blocks": blocks, "tags": tuple(row["tags"])})
+
+
+def _passage(row: dict[str, Any], documents: Mapping[str, Document]) -> Passage:
+    text = documents[row["document_id"]].text[row["start"] : row["end"]]
+    return Passage(**row | {"headings": tuple(row["headings"]), "text": text})

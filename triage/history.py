@@ -3,7 +3,7 @@
 The engine asks through `TicketHistory`; what it was told goes into the Suggestion, so that a decision can be repeated.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -13,8 +13,8 @@ import numpy as np
 
 from models.protocols import FloatArray
 from triage.cleaning import normalise
-from triage.drafting.policy import RepeatContact
-from triage.suggestions import RepeatOf
+from triage.drafting.policy import DuplicatePolicy, RepeatContact
+from triage.suggestions import Duplicate, RepeatOf
 from triage.tickets import Requester, Ticket
 
 #: Cosines are compared, shown and stored to this many digits, so that what is shown is what decided.
@@ -28,13 +28,15 @@ class PastContact:
     """A ticket that the requester wrote.
 
     at: when they wrote it, aware; vector: `TriageEngine.vector_of` it, of shape (dimension,) and norm 1, or None where
-    there is none of the encoder in use; category: what it was about, where that is known.
+    there is none of the encoder in use; category: what it was about, where that is known; open: whether it still waits
+    for an answer.
     """
 
     ticket_id: str
     at: datetime
     vector: FloatArray | None = None
     category: str | None = None
+    open: bool = True
 
     def __post_init__(self) -> None:
         if self.at.utcoffset() is None:
@@ -55,6 +57,10 @@ class TicketHistory(Protocol):
         """
         ...
 
+    def open_tickets(self, since: datetime, until: datetime) -> Sequence[PastContact]:
+        """Return the open tickets of all requesters that were written from `since` to `until`, both included."""
+        ...
+
     def set_fields(self, ticket_id: str) -> Mapping[str, str]:
         """Return label by field of what a person has set on a ticket; nothing for one that is not known."""
         ...
@@ -65,6 +71,10 @@ class NoHistory:
     """Knows nothing."""
 
     def contacts(self, ticket: Ticket, since: datetime, until: datetime) -> Sequence[PastContact]:
+        """Return nothing."""
+        return ()
+
+    def open_tickets(self, since: datetime, until: datetime) -> Sequence[PastContact]:
         """Return nothing."""
         return ()
 
@@ -110,6 +120,12 @@ class InMemoryHistory:
             ids = dict.fromkeys(found for key in asked for found in self._by_requester.get(key, ()))
             known = [self._contacts[found] for found in ids]
         return [contact for keys, contact in known if same_requester(asked, keys) and since <= contact.at <= until]
+
+    def open_tickets(self, since: datetime, until: datetime) -> Sequence[PastContact]:
+        """Return the open tickets of a span; of those whose requester is not known nothing is kept."""
+        with self._lock:
+            known = [contact for _, contact in self._contacts.values()]
+        return [contact for contact in known if contact.open and since <= contact.at <= until]
 
     def set_fields(self, ticket_id: str) -> Mapping[str, str]:
         """Return what a person set on a ticket."""
@@ -158,6 +174,26 @@ def repeats_of(
         if score >= rule.similarity:
             found[contact.ticket_id] = RepeatOf(ticket_id=contact.ticket_id, at=contact.at, score=score)
     return tuple(found.values())
+
+
+def duplicates_of(
+    ticket_id: str | None, vector: FloatArray, known: Iterable[PastContact], own: Set[str], rule: DuplicatePolicy
+) -> tuple[Duplicate, ...]:
+    """Return the open tickets that say the same, the most alike first, each once.
+
+    vector: of shape (dimension,) and norm 1; own: the ids of the requester's own tickets.
+    """
+    found: dict[str, Duplicate] = {}
+    for contact in known:
+        if contact.ticket_id == ticket_id or contact.vector is None or contact.vector.shape != vector.shape:
+            continue
+        score = min(round(float(contact.vector @ vector), DIGITS), 1.0)
+        if contact.open and score >= rule.similarity:
+            same = contact.ticket_id in own
+            found[contact.ticket_id] = Duplicate(
+                ticket_id=contact.ticket_id, at=contact.at, score=score, same_requester=same
+            )
+    return tuple(sorted(found.values(), key=lambda one: (-one.score, one.ticket_id)))
 
 
 def repeated(repeats: Sequence[RepeatOf], days: float) -> str:

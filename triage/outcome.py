@@ -16,6 +16,7 @@ from triage.suggestions import (
     Draft,
     HandoffReason,
     HistorySaid,
+    MacroHit,
     Prediction,
     SimilarTicket,
     Why,
@@ -57,6 +58,7 @@ class Outcome:
 
     hits: Sequence[Hit] = ()
     similar: tuple[SimilarTicket, ...] = ()
+    macros: tuple[MacroHit, ...] = ()
     draft: Draft | None = None
     reasons: tuple[HandoffReason, ...] = ()
     chance: float | None = None
@@ -100,8 +102,13 @@ def article_hit(hit: Hit) -> ArticleHit:
         passage=hit.passage.text,
         start=hit.passage.start,
         end=hit.passage.end,
-        why=Why(dense=round(hit.dense, 4), lexical=round(hit.lexical, 4), terms=hit.terms),
+        why=why_found(hit),
     )
+
+
+def why_found(hit: Hit) -> Why:
+    """Return both scores and the shared words."""
+    return Why(dense=round(hit.dense, 4), lexical=round(hit.lexical, 4), terms=hit.terms)
 
 
 def best_internal(hits: Sequence[Hit]) -> Hit | None:

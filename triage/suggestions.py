@@ -85,6 +85,17 @@ class SimilarTicket(WireModel):
     ticket_id: str
     score: float
     reply: str
+    why: Why
+
+
+class MacroHit(WireModel):
+    """A saved reply that may suit, with its {placeholders}; for agents only."""
+
+    macro_id: str
+    title: str
+    score: float
+    text: str
+    why: Why
 
 
 class Support(WireModel):
@@ -167,14 +178,29 @@ class RepeatOf(WireModel):
         return f"on {self.at.day} {self.at:%b} as {self.ticket_id} ({self.score:.2f} alike)"
 
 
+class Duplicate(WireModel):
+    """An open ticket that says the same: of the same requester, or of another in the same incident.
+
+    score: how alike the two are, a cosine.
+    """
+
+    ticket_id: str
+    at: AwareDatetime
+    score: float = Field(ge=-1, le=1)
+    same_requester: bool
+
+
 class HistorySaid(WireModel):
     """What the desk's records said of the ticket and went into the decision.
 
-    repeat_of: newest first; set_fields: values set by a person that the records hold; outdated: such values that the
-    taxonomy no longer has, which count for nothing.
+    repeat_of: newest first; duplicates: the most alike first, ten at most, of duplicate_count; they decide nothing;
+    set_fields: values set by a person that the records hold; outdated: such values that the taxonomy no longer has,
+    which count for nothing.
     """
 
     repeat_of: tuple[RepeatOf, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    duplicate_count: int = 0
     set_fields: dict[str, str] = {}
     outdated: dict[str, str] = {}
 
@@ -218,6 +244,7 @@ class Suggestion(WireModel):
     disposition: Disposition
     articles: tuple[ArticleHit, ...] = ()
     similar: tuple[SimilarTicket, ...] = ()
+    macros: tuple[MacroHit, ...] = ()
     draft: Draft | None = None
     handoff: Handoff | None = None
     route: Route | None = None

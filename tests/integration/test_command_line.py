@@ -169,13 +169,13 @@ def test_a_damaged_generation_is_refused_and_the_one_before_serves(
     desk, var = desk_copy(), tmp_path / "var"
     for _ in range(2):
         assert run("build", str(desk), "--var", str(var), cwd=project).returncode == 0
-    index = var / "generations/demo/000002/passages.faiss"
+    index = var / "generations/demo/000002/articles.faiss"
     damaged = bytearray(index.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     index.write_bytes(damaged)
     done = run("suggest", str(desk), "--var", str(var), "--body", "cannot log in", "--json", cwd=project)
     assert done.returncode == 0
-    assert "passages.faiss is missing or damaged" in done.stderr.decode()
+    assert "articles.faiss is missing or damaged" in done.stderr.decode()
     assert json.loads(done.stdout)["versions"]["generation"] == "000001"
 
 

