@@ -1,7 +1,7 @@
 """One article per file: Markdown with front matter, or HTML."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -156,14 +156,27 @@ def parse_front_matter(path: Path, text: str) -> tuple[dict[str, Any], str, int]
         raise ArticleError(path, 1, "there is no front matter", "begin the file with `---`, keys, and `---` again")
     try:
         # The base loader makes no guesses: `no`, 0101 and 2026-02-30 stay what was written.
-        fields = yaml.BaseLoader(match.group(1)).get_single_data()
+        loader = yaml.BaseLoader(match.group(1))
+        node = loader.get_single_node()
+        fields = loader.construct_document(node) if node else None
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = 2 + (mark.line if mark else 0)
         raise ArticleError(path, line, "the front matter does not parse", "quote values with a colon") from error
-    if not isinstance(fields, dict):
+    if not isinstance(node, yaml.MappingNode) or not isinstance(fields, dict):
         raise ArticleError(path, 2, "the front matter holds no keys", "write lines such as `title: …`")
+    _refuse_twice(path, [key for key, _ in node.value])
     return fields, text[match.end() :], match.group(0).count("\n") + 1
+
+
+def _refuse_twice(path: Path, keys: Sequence[yaml.Node]) -> None:
+    """Raise `ArticleError` where a key stands twice: YAML would take the last, be it `audience: public`."""
+    seen: set[str] = set()
+    for key in keys:
+        if key.value in seen:
+            problem = f"the key {key.value!r} stands twice in the front matter"
+            raise ArticleError(path, 2 + key.start_mark.line, problem, "keep one of them")
+        seen.add(key.value)
 
 
 class _Head(HTMLParser):

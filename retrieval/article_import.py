@@ -54,7 +54,8 @@ def import_articles(
     record = _read_record(folder)
     before = {*record}
     ids = _ids_by_name(folder)
-    names = {article_id: name for name, article_id in ids.items()}
+    # Of two files with one id the first is the article.
+    names = {article_id: name for name, article_id in reversed(ids.items())}
     kept: list[Article] = []
     refused: list[ArticleError] = []
     here: set[str] = set()

@@ -25,6 +25,8 @@ from retrieval.markdown_text import one_line, plain_to_markdown, readable
 #: A file of many articles may have so many bytes once it is unpacked.
 MAX_EXPORT = 200_000_000
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+#: An article has at least an id, a title and a text.
+LEAST_COLUMNS = 3
 Refuse = Callable[[ArticleError], None]
 
 _csv_limit = threading.Lock()
@@ -101,8 +103,17 @@ def _placed_records(path: Path, text: str, refuse: Refuse) -> Iterator[tuple[int
                 else:
                     yield number, record
         except (ValueError, RecursionError) as error:
-            problem = "JSON nested too deep" if isinstance(error, RecursionError) else f"not JSON ({error})"
-            refuse(ArticleError(path, number, problem, "write JSON in UTF-8, in a .jsonl one object per line"))
+            refuse(_not_json(path, number, error))
+
+
+def _not_json(path: Path, line: int, error: Exception) -> ArticleError:
+    """Return what is wrong with JSON that begins on a line, and where in the file that is."""
+    problem = f"not JSON ({error})"
+    if isinstance(error, RecursionError):
+        problem = "JSON nested too deep"
+    elif isinstance(error, json.JSONDecodeError):
+        line, problem = line + error.lineno - 1, f"not JSON ({error.msg}, at character {error.colno})"
+    return ArticleError(path, line, problem, "write JSON in UTF-8, in a .jsonl one object per line")
 
 
 def _csv_records(path: Path, text: str, delimiter: str, refuse: Refuse) -> Iterator[tuple[int, Record]]:
@@ -119,6 +130,9 @@ def _csv_records(path: Path, text: str, delimiter: str, refuse: Refuse) -> Itera
             header = [name.strip() for name in row]
             if len(set(header)) < len(header):
                 raise ArticleError(path, line, "a column stands twice in the header", "give each column its own name")
+            if len(header) < LEAST_COLUMNS:
+                problem = "the header has fewer columns than id, title and text"
+                raise ArticleError(path, line, problem, "separate columns with commas, in a .tsv with tabs")
         elif len(row) == len(header):
             yield line, dict(zip(header, row, strict=True))
         elif row:

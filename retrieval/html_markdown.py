@@ -19,6 +19,8 @@ BACKTICKS = re.compile(r"`+")
 #: Marks amid words; readable text holds none of these characters.
 BREAK, LINK_START, LINK_END = "\x00", "\x01", "\x02"
 LINK = re.compile("\x01([^\x01\x02]*)\x02([0-9]+)\x02")
+#: Editors leave zero-width spaces in paragraphs that are to look empty.
+UNSEEN = " \n\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _HASH, _NEWLINE = "\\#", "\n"
 
 
@@ -138,7 +140,7 @@ class _Writer:
         lines = self.inline().split(BREAK)
         self.words = []
         for text in "\n".join(_line(line) for line in lines).split("\n\n"):
-            if text.strip():
+            if text.strip(UNSEEN):
                 self.emit(text.strip("\n").replace("\n", "\\\n"))
 
     def inline(self) -> str:

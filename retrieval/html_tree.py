@@ -120,7 +120,8 @@ def tree_of(markup: str) -> Element:
         text, tags=KEPT, clean_content_tags=DROPPED, attributes=ATTRIBUTES, url_schemes=SCHEMES, link_rel=None
     )
     builder = _Builder()
-    builder.feed(clean)
+    # Character references may have stood for what text must not hold.
+    builder.feed(readable(clean))
     builder.close()
     return builder.open[0]
 

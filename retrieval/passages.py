@@ -22,6 +22,10 @@ class PassageLimits:
 
 
 LIMITS = PassageLimits()
+#: An index sees so many characters of a title or heading: each passage below repeats it.
+LONGEST_HEADING = 500
+#: So many characters without white space count as a word.
+LONGEST_WORD = 30
 STEP_NUMBER = re.compile(r"\d{1,9}(?=\.)")
 MAX_WORDS = LIMITS.words
 
@@ -44,12 +48,13 @@ def split_into_passages(document: Document, limits: PassageLimits = LIMITS) -> l
 
 def text_to_encode(document: Document, passage: Passage) -> str:
     """Return what an index sees of a passage: title and headings first, since a section leaves its subject unsaid."""
-    return "\n".join((document.title, *passage.headings, passage.text))
+    above = (line[:LONGEST_HEADING] for line in (document.title, *passage.headings))
+    return "\n".join((*above, passage.text))
 
 
 def _cut(text: str, blocks: Sequence[Block], limits: PassageLimits) -> Iterator[tuple[list[Block], str]]:
     """Yield runs of a section's blocks, each with the sentence that leads to it where that lies in an earlier run."""
-    sizes = [len(text[block.start : block.end].split()) for block in blocks]
+    sizes = [_words(text[block.start : block.end]) for block in blocks]
     steps = [position for position, block in enumerate(blocks) if block.kind == "step"]
     first, last = (steps[0], steps[-1]) if steps else (len(blocks), -1)
     procedure = sum(sizes[first : last + 1])
@@ -69,6 +74,11 @@ def _cut(text: str, blocks: Sequence[Block], limits: PassageLimits) -> Iterator[
             start, words = begins, sum(sizes[begins:position])
         words += size
     yield list(blocks[start:]), leads[start]
+
+
+def _words(text: str) -> int:
+    """Return how many words a text counts as, however few white spaces are in it."""
+    return max(len(text.split()), len(text) // LONGEST_WORD)
 
 
 def _inside_procedure(blocks: Sequence[Block], position: int, first: int, last: int) -> bool:

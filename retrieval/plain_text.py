@@ -17,11 +17,18 @@ MAX_NESTING = 60
 #: A paragraph, step, bullet or code of more words is several blocks, so that a passage need not hold all of it.
 LONGEST_BLOCK = 270
 
+#: No block has more characters, whatever is in it.
+LONGEST_TEXT = 4_000
+
 #: Where a long paragraph may be cut: behind a sentence; and a long listing: behind a line.
 SENTENCE_GAP = re.compile(r"(?<=[.!?:;])[ ]+")
 LINE_GAP = re.compile(r"\n+")
-#: Markdown has no tables with lists or spans in them, so that authors write those in HTML.
-HTML_TABLE = re.compile(r"<table\b.*</table\s*>\s*\Z", re.I | re.S)
+#: And a text with neither: behind a word, or within one that is too long itself.
+PIECE = re.compile(rf"\S(?:.{{0,{LONGEST_TEXT - 2}}}\S)?(?!\S)|\S{{1,{LONGEST_TEXT}}}", re.S)
+_TABLE_TAG = r"</?(?:table|caption|thead|tbody|tfoot|tr|td|th)\b[^<>]*>"
+#: Markdown has no tables with lists or spans in them, so that authors write those in HTML. A blank line cuts one in
+#: two paragraphs, and some are never closed.
+HTML_TABLE = re.compile(rf"{_TABLE_TAG}(?:.*{_TABLE_TAG}|\s*\Z)", re.I | re.S)
 #: Markdown has no other line break within a cell.
 LINE_TAG = re.compile(r"<br ?/?>", re.I)
 #: How a callout begins in the Markdown of code hosts and documentation tools.
@@ -93,9 +100,10 @@ class _Writer:
         return 1
 
     def html_table(self, token: Token) -> None:
-        """Write a table that stands in the Markdown as HTML."""
+        """Write a table, or part of one, that stands in the Markdown as HTML."""
         try:
-            tokens = _parser.parse(html_to_markdown(token.content))
+            whole = token.content.casefold().startswith("<table")
+            tokens = _parser.parse(html_to_markdown(token.content if whole else f"<table>{token.content}"))
         except DeepMarkupError:
             self.block("paragraph", self.marker + inline_text(token))
         else:
@@ -143,6 +151,17 @@ class _Writer:
 
 def _pieces(kind: BlockKind, text: str) -> list[tuple[int, int]]:
     """Return where a block's pieces begin and end: one, or for a long one several that end with a sentence or line."""
+    found: list[tuple[int, int]] = []
+    for start, end in _sentences(kind, text):
+        if end - start <= LONGEST_TEXT:
+            found.append((start, end))
+        else:
+            found += [piece.span() for piece in PIECE.finditer(text, start, end)]
+    return found
+
+
+def _sentences(kind: BlockKind, text: str) -> list[tuple[int, int]]:
+    """Return where whole sentences or lines begin and end that are together no longer than a block may be."""
     if kind == "row" or len(text) <= LONGEST_BLOCK or len(text.split()) <= LONGEST_BLOCK:
         return [(0, len(text))]
     gaps = (LINE_GAP if kind == "code" else SENTENCE_GAP).finditer(text)
