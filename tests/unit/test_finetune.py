@@ -24,7 +24,8 @@ from models.finetune import finetune
 from models.finetune_checkpoints import HASHES, WorkFolder
 from models.finetune_data import MIN_ROWS, FineTuneError, FineTuneSettings, LabelledRows, fingerprint, split_rows
 from models.finetune_measure import ridge_accuracy
-from models.finetune_objectives import OneRowPerLabel, partners
+from models.finetune_objectives import SLICE, OneRowPerLabel, in_slices, partners
+from models.finetune_trainer import load_encoder
 
 TOPICS = {
     "billing": ("invoice", "refund", "payment", "card", "money", "amount"),
@@ -505,3 +506,21 @@ def test_partners_have_the_same_label_and_are_others() -> None:
     for seed in range(5):
         chosen = partners(labels, seed)
         assert all(labels[other] == labels[row] and other != row for row, other in enumerate(chosen))
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_slices_of_like_length_embed_a_batch_as_the_encoder_does(base: EncoderFolder, side: str) -> None:
+    import torch
+
+    model = load_encoder(base.path, "cpu", base.name).eval()
+    model.tokenizer.padding_side = side
+    texts = [" ".join(FILLERS[: 1 + 7 * number % len(FILLERS)]) for number in range(2 * SLICE + 3)]
+    features = model.preprocess(texts)
+    widths: list[int] = []
+    model.register_forward_pre_hook(lambda _, given: widths.append(given[0]["input_ids"].shape[1]))
+    with torch.no_grad():
+        sliced = in_slices(model)(features)["sentence_embedding"]
+        whole = model(dict(features))["sentence_embedding"]
+    assert torch.allclose(sliced, whole, atol=1e-5)
+    assert len(widths) == 4
+    assert (widths[0] < widths[-1]) == (side == "right")
