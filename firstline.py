@@ -22,7 +22,9 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="API keys of a served desk.", no_args_is_help=True)
 articles_app = typer.Typer(help="A desk's knowledge, in and out.", no_args_is_help=True)
+generations_app = typer.Typer(help="What a desk has built.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(generations_app, name="generations")
 app.add_typer(articles_app, name="articles")
 app.add_typer(eval_commands, name="eval")
 
@@ -116,6 +118,7 @@ def build(
         plan = FoldPlan(seed, tuned.judging if tuned else None)
         generations = generations_of(checked.rules.settings, var)
         report = build_generation(checked, encoder, generations, now, progress, plan)
+    generations.purge(checked.rules.settings.generations_kept)
     if tuned:
         typer.echo(tuned.text)
     print_report(report)
@@ -287,6 +290,38 @@ def articles_export(
     with progress_bars() as progress:
         told = export_from(desk, out, overwrite, warn, progress)
     typer.echo(told)
+
+
+@generations_app.command("list", epilog="Example: firstline generations list desks/demo")
+def generations_list(desk: DeskFolder, var: Var = Path("var")) -> None:
+    """List a desk's generations, oldest first, and whether each is sound."""
+    from triage.generations_command import list_generations
+
+    typer.echo(list_generations(desk, var))
+
+
+@generations_app.command("rollback", epilog="Example: firstline generations rollback desks/demo")
+def generations_rollback(
+    desk: DeskFolder,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="[default: the sound one before]")] = None,
+    var: Var = Path("var"),
+) -> None:
+    """Serve an older generation from the next start on."""
+    from triage.generations_command import roll_back
+
+    typer.echo(roll_back(desk, var, name))
+
+
+@generations_app.command("purge", epilog="Example: firstline generations purge desks/demo --keep 1")
+def generations_purge(
+    desk: DeskFolder,
+    keep: Annotated[int, typer.Option(min=1, help="The newest so many stay, and the one that is served.")] = 5,
+    var: Var = Path("var"),
+) -> None:
+    """Remove old generations. A build does so by itself, down to `generations_kept` of desk.toml (5)."""
+    from triage.generations_command import purge
+
+    typer.echo(purge(desk, var, keep))
 
 
 def read_ticket(subject: str | None, body: str | None, source: str | None) -> "Ticket":

@@ -69,6 +69,7 @@ class DeskSettings(FileModel):
     holidays: tuple[date, ...] = ()
     sla: dict[str, SlaTarget] = {}
     drafting: DraftingSettings = DraftingSettings()
+    generations_kept: int = Field(default=5, ge=1)
 
     @field_validator("timezone")
     @classmethod
@@ -131,11 +132,14 @@ class Desk:
 
 def hashes_of(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file of a desk folder that a build reads, by name."""
-    names = [*RULE_FILES, "history.jsonl"]
     paths = (
-        [folder / name for name in names] + sorted(folder.glob("articles/*.md")) + sorted(folder.glob("macros/*.md"))
+        [folder / name for name in (*RULE_FILES, "history.jsonl")]
+        + sorted(folder.glob("articles/*.md"))
+        + sorted(folder.glob("macros/*.md"))
     )
-    return {str(path.relative_to(folder)): sha256_of_file(path) for path in paths if path.is_file()}
+    # A name that is not UTF-8 could not be written into a manifest.
+    names = {path: str(path.relative_to(folder)).encode("utf-8", "replace").decode() for path in paths}
+    return {name: sha256_of_file(path) for path, name in names.items() if path.is_file()}
 
 
 def read_desk(folder: Path) -> Desk:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.artifact_files import read_json, sha256_of_file, sync_folder, write_bytes_atomically, write_json
+from models.artifact_files import read_json, sha256_of_file, sync_file, sync_folder, write_bytes_atomically, write_json
 from models.errors import ArtifactError
 from triage.errors import GenerationError
 
 FORMAT = "firstline-generation/5"
 MANIFEST = "manifest.json"
+#: How the names of folders begin that nobody reads.
+SCRATCH = ".building-"
 NUMBER = re.compile(r"\d{6}")
 
 
@@ -59,15 +61,12 @@ class Generations:
             os.close(folder)
 
     def _publish(self, write: Callable[[Path], dict[str, Any]]) -> Generation:
-        for stale in self.root.glob(".building-*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(dir=self.root, prefix=".building-"))
+        self._clear()
+        scratch = Path(tempfile.mkdtemp(dir=self.root, prefix=SCRATCH))
         try:
             facts = write(scratch)
             files = {
-                str(path.relative_to(scratch)): {"sha256": sha256_of_file(path), "bytes": path.stat().st_size}
-                for path in sorted(scratch.rglob("*"))
-                if path.is_file()
+                str(path.relative_to(scratch)): _facts_of(path) for path in sorted(scratch.rglob("*")) if path.is_file()
             }
             write_json(scratch / MANIFEST, {"format": FORMAT, **facts, "files": files})
             for folder in (scratch, *(path for path in scratch.rglob("*") if path.is_dir())):
@@ -79,8 +78,57 @@ class Generations:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
         sync_folder(self.root)
-        write_bytes_atomically(self.root / "current", f"{target.name}\n".encode())
+        self._point_to(target.name)
         return Generation(target, read_json(target / MANIFEST))
+
+    def _clear(self) -> None:
+        """Remove what killed processes left."""
+        for stale in self.root.glob(f"{SCRATCH}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        for stale in self.root.glob(".current.*"):
+            stale.unlink(missing_ok=True)
+
+    def _point_to(self, name: str) -> None:
+        write_bytes_atomically(self.root / "current", f"{name}\n".encode())
+
+    def roll_back(self, name: str | None = None) -> Generation:
+        """Make an older generation the current one: that of a name, else the newest sound one before the current.
+
+        Later builds count on from the newest there is. Raises `GenerationError` where there is none, or it is damaged.
+        """
+        with self._only_builder():
+            older = [known for known in self.names() if known < self.current_name()]
+            if name is None:
+                found = next((one for known in reversed(older) if (one := self._sound(known))), None)
+                if found is None:
+                    raise GenerationError(f"{self.root}: there is no sound generation before {self.current_name()}")
+            elif name not in self.names():
+                raise GenerationError(f"{self.root}: there is no generation {name!r}; see `firstline generations list`")
+            else:
+                found = self.open(name)
+            self._point_to(found.name)
+            return found
+
+    def purge(self, keep: int) -> list[str]:
+        """Remove all but the newest `keep` generations and the current one; return the names of those removed.
+
+        A process that dies on the way leaves nothing that would be read.
+        """
+        with self._only_builder():
+            self._clear()
+            names, current = self.names(), self.current_name()
+            removed = [name for name in names[: max(0, len(names) - keep)] if name != current]
+            for name in removed:
+                hidden = (self.root / name).rename(self.root / f"{SCRATCH}purged-{name}")
+                sync_folder(self.root)
+                shutil.rmtree(hidden)
+            return removed
+
+    def _sound(self, name: str) -> Generation | None:
+        try:
+            return self.open(name)
+        except GenerationError:
+            return None
 
     def names(self) -> list[str]:
         """Return all generation names, oldest first."""
@@ -125,6 +173,12 @@ class Generations:
         if damaged:
             raise GenerationError(f"{folder / damaged[0]} is missing or damaged; build again or roll back")
         return Generation(folder, manifest)
+
+
+def _facts_of(path: Path) -> dict[str, Any]:
+    """Return what the manifest says of a file, once its bytes are on the disk."""
+    sync_file(path)
+    return {"sha256": sha256_of_file(path), "bytes": path.stat().st_size}
 
 
 def _is_sound(path: Path, facts: dict[str, Any]) -> bool:

@@ -177,6 +177,14 @@ def test_a_damaged_generation_is_refused_and_the_one_before_serves(
     assert done.returncode == 0
     assert "articles.faiss is missing or damaged" in done.stderr.decode()
     assert json.loads(done.stdout)["versions"]["generation"] == "000001"
+    listed = run("generations", "list", str(desk), "--var", str(var), cwd=project).stdout.decode()
+    assert "articles.faiss is missing or damaged" in listed
+    assert "44 articles" in listed
+    back = run("generations", "rollback", str(desk), "--var", str(var), cwd=project)
+    assert "served from generation 000001" in back.stdout.decode()
+    gone = run("generations", "purge", str(desk), "--var", str(var), "--keep", "1", cwd=project)
+    assert gone.stdout.decode() == "nothing to remove\n"
+    assert sorted(path.name for path in (var / "generations/demo").iterdir()) == ["000001", "000002", "current"]
 
 
 def test_keys_are_made_for_known_scopes_only(project: Path, tmp_path: Path) -> None:

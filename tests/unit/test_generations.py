@@ -184,3 +184,43 @@ def test_a_damaged_pointer_still_serves_the_newest_sound_generation(
     path = generations.root / "current"
     path.unlink() if pointer is None else path.write_bytes(pointer)
     assert generations.open_current(lambda said: None).name == "000002"
+
+
+def test_a_roll_back_takes_the_sound_one_before_and_a_build_counts_on(generations: Generations) -> None:
+    generations.publish(write("three"))
+    flip(generations.root / "000002" / "heads.json")
+    assert generations.roll_back().name == "000001"
+    assert generations.open_current(pytest.fail).manifest["word"] == "one"
+    with pytest.raises(GenerationError, match="no sound generation before 000001"):
+        generations.roll_back()
+    assert generations.publish(write("four")).name == "000004"
+    assert generations.current_name() == "000004"
+
+
+def test_a_roll_back_by_name_goes_either_way_and_refuses_what_is_damaged(generations: Generations) -> None:
+    assert generations.roll_back("000001").name == "000001"
+    assert generations.roll_back("000002").name == generations.current_name() == "000002"
+    flip(generations.root / "000001" / "heads.json")
+    with pytest.raises(GenerationError, match="damaged"):
+        generations.roll_back("000001")
+    with pytest.raises(GenerationError, match="no generation '7'"):
+        generations.roll_back("7")
+    assert generations.current_name() == "000002"
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, ["000002", "000005"]), (3, ["000002", "000003", "000004", "000005"])])
+def test_a_purge_keeps_the_newest_and_what_is_served(generations: Generations, keep: int, left: list[str]) -> None:
+    for word in ("three", "four", "five"):
+        generations.publish(write(word))
+    generations.roll_back("000002")
+    generations.purge(keep)
+    assert entries(generations.root) == [*left, "current"]
+    assert generations.open_current(pytest.fail).manifest["word"] == "two"
+    assert generations.purge(9) == []
+
+
+def test_what_killed_processes_left_beside_the_pointer_is_removed(generations: Generations) -> None:
+    (generations.root / ".current.x1").write_text("000009", encoding="utf-8")
+    (generations.root / ".building-purged-000001").mkdir()
+    generations.purge(5)
+    assert entries(generations.root) == ["000001", "000002", "current"]
