@@ -5,11 +5,10 @@ how much wording it shares, whether meaning and words agree. What it weighs is l
 (`retrieval.fit_answerability`) so that the chance holds where half of the questions have an answer.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from math import exp, log, log1p
+from math import exp, log1p
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ from retrieval.documents import Hit
 from retrieval.errors import DamagedIndexError
 from retrieval.fusion import DEFAULT, Candidates
 from retrieval.lexical_index import tokenize
-from retrieval.search import PassageSearch
 
 Floats = NDArray[np.float64]
+#: How telling a word is, above 0.
+Weigh = Callable[[str], float]
 
 #: Passages that a chance is told from.
 DEPTH = 30
@@ -53,57 +53,34 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class WordCounts:
-    """In how many of so many passages each word stands; one that is not named stands in none."""
-
-    passages: int
-    words: Mapping[str, int]
-
-    @classmethod
-    def of(cls, search: PassageSearch) -> "WordCounts":
-        """Count the words of every passage."""
-        counts: Counter[str] = Counter()
-        for row in range(len(search.passages)):
-            counts.update(search.words_of(row))
-        return cls(len(search.passages), dict(sorted(counts.items())))
-
-    def weight(self, word: str) -> float:
-        """Return how telling a word is: Lucene's idf."""
-        having = self.words.get(word, 0)
-        return log(1 + (self.passages - having + 0.5) / (having + 0.5))
-
-
-@dataclass(frozen=True)
 class Answerability:
     """Tells the chance that hits answer a question. Immutable, safe from many threads."""
 
     weights: Weights
-    counts: WordCounts
 
-    def chance(self, query: str, hits: Sequence[Hit]) -> float:
+    def chance(self, query: str, hits: Sequence[Hit], weigh: Weigh) -> float:
         """Return the chance in [0, 1] for what `PassageSearch.find` gave for a query, at least `DEPTH` passages of it.
 
-        Give it the passages that the answer may be written from, and no others. No passage at all has no chance.
+        Give it the passages that the answer may be written from, and no others, and `LexicalIndex.weight_of` of the
+        index that they come from. No passage at all has no chance.
         """
-        found = signals(query, hits, self.counts)
+        found = signals(query, hits, weigh)
         if found is None:
             return 0.0
         logit = float(np.array(list(asdict(self.weights).values())) @ np.concatenate([[1.0], found]))
         return 1 / (1 + exp(-min(max(logit, -MAX_LOGIT), MAX_LOGIT)))
 
-    def as_card(self) -> dict[str, Any]:
+    def as_card(self) -> dict[str, float]:
         """Return what `from_card` reads, as JSON."""
-        return {"weights": asdict(self.weights), "passages": self.counts.passages, "words": dict(self.counts.words)}
+        return asdict(self.weights)
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> "Answerability":
         """Read what `as_card` gave. Raises `DamagedIndexError`."""
         try:
-            weights = Weights(**{name: float(value) for name, value in card["weights"].items()})
-            counts = WordCounts(int(card["passages"]), {str(word): int(n) for word, n in card["words"].items()})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return cls(Weights(**{name: float(value) for name, value in card.items()}))
+        except (TypeError, ValueError, AttributeError) as error:
             raise DamagedIndexError("the answerability card cannot be read; build the desk again") from error
-        return cls(weights, counts)
 
 
 @cache
@@ -112,7 +89,7 @@ def bundled_weights() -> Weights:
     return Weights(**read_json(BUNDLED)["weights"])
 
 
-def signals(query: str, hits: Sequence[Hit], counts: WordCounts) -> Floats | None:
+def signals(query: str, hits: Sequence[Hit], weigh: Weigh) -> Floats | None:
     """Return the signals in the order of `Weights`, without the constant; None where there is nothing to tell from."""
     asked = dict.fromkeys(tokenize(query))
     if not hits or not asked:
@@ -128,7 +105,7 @@ def signals(query: str, hits: Sequence[Hit], counts: WordCounts) -> Floats | Non
     ranked = sorted(by_article.values(), reverse=True)
     best = max(by_article, key=lambda article: by_article[article])
     held = {term for hit in hits if hit.document.id == best for term in hit.terms}
-    weights = {word: counts.weight(word) for word in asked}
+    weights = {word: weigh(word) for word in asked}
     agree = hits[int(dense.argmax())].document.id == hits[int(lexical.argmax())].document.id
     return np.array(
         [

@@ -13,7 +13,6 @@ from retrieval.answerability import (
     Answerability,
     Floats,
     Weights,
-    WordCounts,
     bundled_weights,
     signals,
 )
@@ -60,7 +59,6 @@ def anything(document: Document) -> bool:
 def examples_of(
     search: PassageSearch,
     questions: Sequence[Question],
-    counts: WordCounts,
     allowed: Callable[[Document], bool] = anything,
 ) -> list[Example]:
     """Return each question as it is, and each that has articles once more with them hidden.
@@ -81,7 +79,7 @@ def examples_of(
         if own:
             told.append((search.find(question.text, question.vector, DEPTH, hidden), False))
         for passages, answered in told:
-            row = signals(question.text, passages, counts)
+            row = signals(question.text, passages, search.lexical.weight_of)
             if row is not None:
                 found.append(Example(row, answered, group))
     return found
@@ -95,21 +93,20 @@ def fit_answerability(
     The weights are scaled on folds that had not seen the question, or any of its group (Platt 2000). The report tells
     of those folds, or of the bundled weights on all questions; None where there are none of one kind.
     """
-    counts = WordCounts.of(search)
-    examples = examples_of(search, questions, counts, allowed)
+    examples = examples_of(search, questions, allowed)
     answered = np.array([example.answered for example in examples], dtype=bool)
     if not answered.any() or answered.all():
-        return Answerability(bundled_weights(), counts), None
+        return Answerability(bundled_weights()), None
     rows = np.vstack([example.signals for example in examples])
     if answered.sum() < ENOUGH:
         weights = bundled_weights()
-        return Answerability(weights, counts), report_of(examples, weights)
+        return Answerability(weights), report_of(examples, weights)
     logits = _held_out_logits(rows, answered, [example.group for example in examples])
     slope, shift = _platt(logits, answered)
     fitted = slope * _fit(rows, answered)
     fitted[0] += shift
     own = Weights(*(round(float(weight), 4) for weight in fitted))
-    return Answerability(own, counts), _report(rows, answered, slope * logits + shift, own=True)
+    return Answerability(own), _report(rows, answered, slope * logits + shift, own=True)
 
 
 def report_of(examples: Sequence[Example], weights: Weights) -> Report:

@@ -129,14 +129,15 @@ class LexicalIndex:
             scores[: self._rows] = self._index.get_scores(known)
             scores[self._hidden] = 0
         if self._added:
-            self._added.add_scores(scores[self._rows :], {token: self._idf(token, self._added) for token in tokens})
+            self._added.add_scores(scores[self._rows :], {token: self.weight_of(token) for token in tokens})
         return scores
 
-    def _idf(self, token: str, added: "_AddedTexts") -> float:
-        """Return what a word weighs; each of its columns holds an entry per text that has it."""
+    def weight_of(self, token: str) -> float:
+        """Return how telling a word is, above 0: Lucene's idf. A word of no text is the most telling."""
         number = self._index.vocab_dict.get(token) if self._index else None
         if number is None:
-            return _lucene_idf(added.texts_with(token), self._rows + added.rows)
+            return _lucene_idf(self._added.texts_with(token) if self._added else 0, len(self))
+        # A word's column holds an entry for each text that has it.
         starts = self._index.scores["indptr"]
         return _lucene_idf(int(starts[number + 1] - starts[number]), self._rows)
 

@@ -172,11 +172,12 @@ class TriageEngine:
             return Outcome()
         query = text_to_search(reading.text)
         hits = self.search.find(query, reading.vector, SEARCH_DEPTH)
+        public = [hit for hit in hits if is_public(hit.document)]
         return Outcome(
             hits=hits,
             similar=self.past.similar(query, reading.vector),
             macros=self.past.saved(query, reading.vector),
-            chance=self.answerable.chance(query, [hit for hit in hits if is_public(hit.document)]),
+            chance=self.answerable.chance(query, public, self.search.lexical.weight_of),
         )
 
     def _draft_or_reasons(self, reading: Reading, found: Outcome) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
@@ -206,6 +207,7 @@ class TriageEngine:
             fields=reading.fields,
             novelty=reading.novelty,
             repeats=reading.history.repeat_of,
+            tags=frozenset((*reading.ticket.requester.tags, *reading.ticket.tags)),
         )
 
     def _suggestion(

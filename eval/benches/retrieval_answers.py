@@ -8,7 +8,7 @@ from eval.benches.frame import Bar, Row
 from eval.benches.grouped import Groups
 from eval.benches.retrieval_fusion import AskedDesk
 from eval.statistics import Array, aurc, auroc
-from retrieval.answerability import DEPTH, Answerability, WordCounts, bundled_weights
+from retrieval.answerability import DEPTH, Answerability, bundled_weights
 from retrieval.documents import Document
 from retrieval.questions import Question
 from retrieval.search import PassageSearch
@@ -68,7 +68,7 @@ def _told_apart(
 
 def _scores(search: PassageSearch, questions: Sequence[Question], places: Sequence[frozenset[str]]) -> dict[str, Array]:
     """Return every way's score of each question among the articles of its place, shape (questions,)."""
-    teller = Answerability(bundled_weights(), WordCounts.of(search))
+    teller = Answerability(bundled_weights())
     chances, nearest = [], []
     for question, place in zip(questions, places, strict=True):
 
@@ -76,7 +76,7 @@ def _scores(search: PassageSearch, questions: Sequence[Question], places: Sequen
             return document.id in own
 
         hits = search.find(question.text, question.vector, DEPTH, allowed)
-        chances.append(teller.chance(question.text, hits))
+        chances.append(teller.chance(question.text, hits, search.lexical.weight_of))
         nearest.append(max((hit.dense for hit in hits), default=0.0))
     texts = [question.text for question in questions]
     return {

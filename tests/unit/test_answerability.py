@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.answerability import Answerability, Weights, WordCounts, bundled_weights, signals
+from retrieval.answerability import Answerability, Weights, bundled_weights, signals
 from retrieval.documents import Hit
 from retrieval.errors import DamagedIndexError
 from retrieval.fit_answerability import ENOUGH, examples_of, fit_answerability, report_of
@@ -54,7 +54,7 @@ def own(search: PassageSearch, questions: list[Question]) -> Answerability:
 
 def chance(teller: Answerability, search: PassageSearch, text: str, hidden: str = "") -> float:
     hits = search.find(text, ENCODER.encode([text])[0], 30, lambda document: document.id != hidden)
-    return teller.chance(text, hits)
+    return teller.chance(text, hits, search.lexical.weight_of)
 
 
 def named(found: object) -> dict[str, float]:
@@ -63,30 +63,32 @@ def named(found: object) -> dict[str, float]:
 
 
 def test_the_signals_say_what_was_found(search: PassageSearch) -> None:
-    counts = WordCounts.of(search)
     query = "repair the kettle quickly"
     hits = search.find(query, ENCODER.encode([query])[0], 30)
-    found = named(signals(query, hits, counts))
+    found = named(signals(query, hits, search.lexical.weight_of))
     assert found["nearness"] == pytest.approx(max(hit.dense for hit in hits))
     assert found["shared"] == pytest.approx(np.log1p(max(hit.lexical for hit in hits)))
     assert found["length"] == pytest.approx(np.log1p(3))
     assert found["agreement"] == 1.0
     assert found["lead"] > 0
-    known = counts.weight("repair") + counts.weight("kettle")
-    assert found["coverage"] == pytest.approx(known / (known + counts.weight("quickly")))
+    weigh = search.lexical.weight_of
+    known = weigh("repair") + weigh("kettle")
+    assert found["coverage"] == pytest.approx(known / (known + weigh("quickly")))
 
 
 def test_words_that_stand_in_few_passages_weigh_more_and_unknown_ones_most(search: PassageSearch) -> None:
-    counts = WordCounts.of(search)
-    assert (counts.passages, counts.words["kettle"], counts.words["repair"]) == (60, 6, 10)
-    assert counts.weight("unheard") > counts.weight("kettle") > counts.weight("repair") > counts.weight("desk") > 0
+    weigh = search.lexical.weight_of
+    assert weigh("kettle") == pytest.approx(np.log(1 + (60 - 6 + 0.5) / (6 + 0.5)))
+    assert weigh("unheard") > weigh("kettle") > weigh("repair") > weigh("desk") > 0
 
 
 def test_the_order_of_the_hits_does_not_matter(search: PassageSearch) -> None:
-    counts, query = WordCounts.of(search), "clean a mirror"
+    query = "clean a mirror"
     hits = search.find(query, ENCODER.encode([query])[0], 30)
     np.testing.assert_allclose(
-        np.asarray(signals(query, hits, counts)), np.asarray(signals(query, hits[::-1], counts)), rtol=1e-6
+        np.asarray(signals(query, hits, search.lexical.weight_of)),
+        np.asarray(signals(query, hits[::-1], search.lexical.weight_of)),
+        rtol=1e-6,
     )
 
 
@@ -124,7 +126,7 @@ def test_with_few_questions_the_bundled_weights_stand(search: PassageSearch, que
     assert teller.weights is bundled_weights()
     assert report is not None
     assert not report.own
-    assert report == report_of(examples_of(search, few, teller.counts), bundled_weights())
+    assert report == report_of(examples_of(search, few), bundled_weights())
 
 
 @pytest.mark.parametrize("rows", [slice(0, 0), slice(60, 70)], ids=["none at all", "none with an answer"])
@@ -138,20 +140,20 @@ def test_an_empty_knowledge_base_has_no_chance() -> None:
     empty = search_over([])
     teller, report = fit_answerability(empty, [asked("repair a kettle", "kettle-repair")])
     assert report is None
-    assert teller.chance("repair a kettle", []) == 0.0
-    assert WordCounts.of(empty).weight("kettle") > 0
+    assert teller.chance("repair a kettle", [], empty.lexical.weight_of) == 0.0
+    assert empty.lexical.weight_of("kettle") > 0
 
 
 def test_a_knowledge_base_of_one_article_gives_a_chance() -> None:
     alone = search_over([document("only", "Kettle", "Repair the kettle.")])
-    teller = Answerability(bundled_weights(), WordCounts.of(alone))
+    teller = Answerability(bundled_weights())
     assert 0 < chance(teller, alone, "repair the kettle") < 1
 
 
 @pytest.mark.parametrize("query", ["", "the", "🙂", " \n", "?!"])
 def test_a_query_without_a_word_of_weight_has_no_chance(search: PassageSearch, own: Answerability, query: str) -> None:
     hits = search.find("kettle", ENCODER.encode(["kettle"])[0], 30)
-    assert own.chance(query, hits) == 0.0
+    assert own.chance(query, hits, search.lexical.weight_of) == 0.0
 
 
 def test_a_query_of_20_000_words_gets_a_chance(search: PassageSearch, own: Answerability) -> None:
@@ -166,7 +168,7 @@ word = st.sampled_from(["kettle", "repair", "ladder", "order", "quickly", "the",
 @given(st.lists(word, max_size=8).map(" ".join), st.integers(0, 30))
 def test_a_chance_is_a_chance(search: PassageSearch, query: str, limit: int) -> None:
     hits: list[Hit] = search.find(query, ENCODER.encode([query])[0], limit) if query else []
-    assert 0 <= Answerability(bundled_weights(), WordCounts.of(search)).chance(query, hits) <= 1
+    assert 0 <= Answerability(bundled_weights()).chance(query, hits, search.lexical.weight_of) <= 1
 
 
 def test_a_card_gives_the_same_chances(search: PassageSearch, own: Answerability) -> None:
@@ -175,7 +177,7 @@ def test_a_card_gives_the_same_chances(search: PassageSearch, own: Answerability
     assert chance(read, search, "store a saddle") == chance(own, search, "store a saddle")
 
 
-@pytest.mark.parametrize("missing", ["weights", "passages", "words"])
+@pytest.mark.parametrize("missing", ["constant", "coverage", "length"])
 def test_a_damaged_card_is_refused(own: Answerability, missing: str) -> None:
     card = own.as_card()
     del card[missing]
