@@ -19,11 +19,25 @@ MAX_CLAUSE = 400
 OVERLAP = 100
 #: A negation takes back what follows within this many words, unless the speaker begins anew ("… I want …").
 NEGATION_REACH = 4
+#: What others said, and a question how, reach further: so much of a sentence may follow "my boss says that …".
+OTHERS_REACH = 8
 ANEW = re.compile(r"\b(?:i|we|my|our|please|let)\b", re.I)
+#: The same for wording in several languages, with the turning words at which no English clause ends.
+ANEW_ANYWHERE = re.compile(
+    rf"{ANEW.pattern}|\b(?:ich|wir|meine?|unsere?|bitte|aber|je|j'|nous|mon|ma|notre|mais|yo|mi|nuestr[oa]|pero)\b",
+    re.I,
+)
 #: Several rules read the same text one after the other: the last few texts are split once.
 SPLIT_TEXTS = 16
-#: No negation makes these harmless enough to go unseen.
-NEVER_TAKEN_BACK = frozenset({"self_harm", "safety", "security_incident"})
+#: The languages that phrases are written in.
+LANGUAGES = ("en", "de", "fr", "es")
+#: No negation makes these harmless enough to go unseen: people in danger, and words for the machine.
+NEVER_TAKEN_BACK = frozenset(
+    {"self_harm", "safety", "security_incident"}
+    | {"override", "role", "prompt", "dictated", "decision", "addressed", "markup"}
+)
+#: Headings of the phrase file that are no rule of their own.
+NO_RULES = frozenset({"cancel", "unless"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +51,47 @@ class Match:
 
 def find_wording(text: str, rule: str, languages: Sequence[str] = ("en",)) -> Iterator[Match]:
     """Yield every match of a rule's phrases that its own clause does not take back, in reading order."""
-    said, possible = _read(text, tuple(languages))
-    topics = [(topic, possible[name]) for topic, name in _topics(rule).items() if name in possible]
+    said, possible = _read(text)
+    topics = []
+    for topic, name in _topics(rule).items():
+        patterns = tuple(one for language in languages for one in possible.get(f"{name}/{language}", ()))
+        if patterns:
+            topics.append((topic, patterns))
     if not topics:
         return
-    cancel = _cancel(tuple(languages))
+    cancel, unless = _cancel(tuple(languages)), _unless(rule, tuple(languages))
+    anew = ANEW if set(languages) <= {"en"} else ANEW_ANYWHERE
     for clause in said:
         for topic, patterns in topics:
             match = first_match(patterns, clause)
-            if match and (topic in NEVER_TAKEN_BACK or not _taken_back(clause[: match.start()], cancel)):
+            if match is None:
+                continue
+            before = clause[: match.start()]
+            # Where the words found are a sentence of the writer's own, what others said or asked ended before them.
+            others = None if anew.match(match.group()) else unless
+            if topic in NEVER_TAKEN_BACK or not (
+                _taken_back(before, cancel, anew) or (others and _taken_back(before, others, anew, OTHERS_REACH))
+            ):
                 yield Match(topic, match.group(), clause)
 
 
 @lru_cache(maxsize=SPLIT_TEXTS)
-def _read(text: str, languages: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, Patterns]]:
-    """Return the clauses of a text, and the patterns of every rule and topic that may match in one of them."""
+def _read(text: str) -> tuple[tuple[str, ...], Mapping[str, Patterns]]:
+    """Return the clauses of a text, and the patterns of every rule, topic and language that may match in one of them.
+
+    One look for all languages: most of what it costs is to read the text.
+    """
     said = tuple(clauses(text))
-    return said, _index(languages).possible("\n".join(said))
+    return said, _index().possible("\n".join(said))
 
 
-def _taken_back(before: str, cancel: re.Pattern[str]) -> bool:
+def _taken_back(before: str, cancel: re.Pattern[str], anew: re.Pattern[str], reach: int = NEGATION_REACH) -> bool:
     """Tell whether a negation stands close enough in front, with no new beginning in between."""
     last = None
     for found in cancel.finditer(before):
         last = found
     between = before[last.end() :] if last else ""
-    return last is not None and len(between.split()) <= NEGATION_REACH and not ANEW.search(between)
+    return last is not None and len(between.split()) <= reach and not anew.search(between)
 
 
 def clauses(text: str) -> Iterator[str]:
@@ -98,15 +127,19 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 @cache
-def _index(languages: tuple[str, ...]) -> PhraseIndex:
+def _index() -> PhraseIndex:
+    """Return all phrases under RULE/LANGUAGE or RULE.TOPIC/LANGUAGE."""
     table = phrase_table()
-    entries = {
-        name: table[rule] if not topic else table[rule][topic]
-        for rule in table
-        if rule != "cancel"
-        for topic, name in _topics(rule).items()
-    }
-    return PhraseIndex({name: _expressions(entry, languages) for name, entry in entries.items()}, re.I)
+    return PhraseIndex(
+        {
+            f"{name}/{language}": expressions
+            for rule in table
+            if rule not in NO_RULES
+            for topic, name in _topics(rule).items()
+            for language, expressions in (table[rule][topic] if topic else table[rule]).items()
+        },
+        re.I,
+    )
 
 
 @cache
@@ -121,6 +154,13 @@ def _topics(rule: str) -> Mapping[str, str]:
 def _cancel(languages: tuple[str, ...]) -> re.Pattern[str]:
     expressions = _expressions(phrase_table()["cancel"], languages)
     return re.compile("|".join(f"(?:{expression})" for expression in expressions) or r"(?!)", re.I)
+
+
+@cache
+def _unless(rule: str, languages: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Return what takes back a match of this rule alone, None where nothing does."""
+    expressions = _expressions(phrase_table()["unless"].get(rule, {}), languages)
+    return re.compile("|".join(f"(?:{expression})" for expression in expressions), re.I) if expressions else None
 
 
 @cache

@@ -10,11 +10,14 @@ from retrieval.documents import Hit
 from triage.cleaning import MAX_WATCHED, TicketText
 from triage.drafting.clauses import find_wording
 from triage.drafting.policy import Policy
+from triage.drafting.wording import addressed_to_machine, anger, own_case, points_at_attachment
 from triage.language import Language
 from triage.message_kind import Kind
 from triage.novelty import Judgement
 from triage.suggestions import HandoffReason, Prediction, RepeatOf, Severity, percent
 
+#: So much of a clause is quoted as evidence.
+MAX_QUOTE = 160
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
 
@@ -26,7 +29,7 @@ class Evidence:
     internal: the best passage that only agents may read; chance: that the public ones answer, None where nobody
     reckoned; novelty: whether the ticket is like any past one.
     rejected_draft: why the draft was dropped, where one was written and did not stand. repeats: other tickets of the
-    requester about the same matter, the newest first.
+    requester about the same matter, the newest first. tags: the requester's and the ticket's.
     """
 
     kind: Kind
@@ -40,15 +43,21 @@ class Evidence:
     rejected_draft: str | None = None
     novelty: Judgement | None = None
     repeats: tuple[RepeatOf, ...] = ()
+    tags: frozenset[str] = frozenset()
 
 
 Rule = Callable[[Evidence, Policy], tuple[str, str] | None]
 
 
+def quoted(clause: str) -> str:
+    """Return a clause as evidence."""
+    return f"“{clause[:MAX_QUOTE]}”"
+
+
 def human_requested(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """The customer asks to speak to a person, or to be called."""
     for match in find_wording(evidence.text.watched, "human_requested"):
-        return f"“{match.clause[:160]}”", "The customer had not asked for a person"
+        return quoted(match.clause), "The customer had not asked for a person"
     return None
 
 
@@ -61,6 +70,46 @@ def sensitive_topic(evidence: Evidence, policy: Policy) -> tuple[str, str] | Non
     named = list(dict.fromkeys(match.topic for match in found))
     quotes = "; ".join(f"{match.topic}: “{match.clause[:120]}”" for match in found[:3])
     return quotes, f"No wording about {', '.join(named)} had been found"
+
+
+def hostile_instructions(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The text gives orders to a machine: nothing that it asks for may happen by itself."""
+    for match in addressed_to_machine(evidence.text, policy.rules.hostile_instructions.topics):
+        return quoted(match.clause), "The text had held no orders to a machine"
+    return None
+
+
+def angry_customer(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The customer is angry or threatens to leave: a ready-made answer makes it worse."""
+    for match in anger(evidence.text, policy.rules.angry_customer.shouting):
+        return quoted(match.clause), "The customer had not sounded angry or about to leave"
+    return None
+
+
+def vip_requester(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The requester, or the ticket, is tagged as one that people look after."""
+    wanted = {tag.casefold() for tag in policy.rules.vip_requester.tags}
+    found = sorted(tag for tag in evidence.tags if tag.casefold() in wanted)
+    if not found:
+        return None
+    return f"tag {', '.join(found)}", f"Neither requester nor ticket had the tag {', '.join(found)}"
+
+
+def account_specific(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """Only somebody who sees the customer's account or order can answer."""
+    for match in own_case(evidence.text, policy.rules.account_specific.topics):
+        return f"{match.topic}: {quoted(match.clause)}", "The question had been a general one, not about one’s own case"
+    return None
+
+
+def attachment_needed(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """What matters is in something attached, which nobody has read."""
+    enough = policy.rules.attachment_needed.words
+    found = points_at_attachment(evidence.text, enough)
+    if found is None:
+        return None
+    match, count = found
+    return f"{quoted(match.clause)}, in {count} words", f"The message had said {enough} words or more itself"
 
 
 def urgent_priority(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
@@ -167,10 +216,15 @@ def unsupported_draft(evidence: Evidence, policy: Policy) -> tuple[str, str] | N
 HANDOFF_RULES: Mapping[str, Rule] = {
     "sensitive_topic": sensitive_topic,
     "human_requested": human_requested,
+    "hostile_instructions": hostile_instructions,
+    "angry_customer": angry_customer,
+    "vip_requester": vip_requester,
     "urgent_priority": urgent_priority,
     "unsupported_language": unsupported_language,
     "empty_message": empty_message,
     "long_message": long_message,
+    "attachment_needed": attachment_needed,
+    "account_specific": account_specific,
     "repeat_contact": repeat_contact,
     "out_of_scope": out_of_scope,
     "low_confidence": low_confidence,

@@ -19,6 +19,10 @@ Topic = Literal[
     "data_protection",
     "press",
 ]
+#: What only somebody who sees the customer's account can answer.
+OwnCase = Literal["order", "payment", "account", "case"]
+#: How a text gives orders to a machine.
+Order = Literal["override", "role", "prompt", "dictated", "decision", "addressed", "markup"]
 
 
 class FieldPolicy(FileModel):
@@ -64,6 +68,41 @@ class SensitiveTopic(RulePolicy):
 
     severity: Severity = "critical"
     topics: tuple[Topic, ...] = get_args(Topic)
+
+
+class HostileInstructions(RulePolicy):
+    """The text gives orders to a machine; topics: to forget its rules, to play a role, to show its prompt and so on."""
+
+    severity: Severity = "high"
+    topics: tuple[Order, ...] = get_args(Order)
+
+
+class AngryCustomer(RulePolicy):
+    """The customer is angry or threatens to leave.
+
+    shouting: whether capitals and several exclamation marks turn milder words into anger; alone they are none.
+    """
+
+    severity: Severity = "high"
+    shouting: bool = True
+
+
+class VipRequester(RulePolicy):
+    """The requester or the ticket has one of these tags, in any case."""
+
+    tags: tuple[str, ...] = ("vip",)
+
+
+class AccountSpecific(RulePolicy):
+    """Only somebody with access to the customer's account can answer; topics: about what."""
+
+    topics: tuple[OwnCase, ...] = get_args(OwnCase)
+
+
+class AttachmentNeeded(RulePolicy):
+    """The message points at something attached; words: from so many on it says enough itself, subject included."""
+
+    words: int = Field(default=25, ge=1, le=1_000)
 
 
 class UrgentPriority(RulePolicy):
@@ -134,10 +173,15 @@ class Rules(FileModel):
 
     sensitive_topic: SensitiveTopic = SensitiveTopic()
     human_requested: HumanRequested = HumanRequested()
+    hostile_instructions: HostileInstructions = HostileInstructions()
+    angry_customer: AngryCustomer = AngryCustomer()
+    vip_requester: VipRequester = VipRequester()
     urgent_priority: UrgentPriority = UrgentPriority()
     unsupported_language: UnsupportedLanguage = UnsupportedLanguage()
     empty_message: EmptyMessage = EmptyMessage()
     long_message: LongMessage = LongMessage()
+    attachment_needed: AttachmentNeeded = AttachmentNeeded()
+    account_specific: AccountSpecific = AccountSpecific()
     repeat_contact: RepeatContact = RepeatContact()
     out_of_scope: OutOfScope = OutOfScope()
     low_confidence: LowConfidence = LowConfidence()
