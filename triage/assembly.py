@@ -17,7 +17,7 @@ from retrieval.answerability import Answerability
 from triage.desk_files import Desk, DeskRules, DeskSettings, hashes_of, read_rules
 from triage.engine import MAX_ENCODED, TriageEngine
 from triage.errors import GenerationError
-from triage.generation_files import read_heads, read_past_replies, read_search
+from triage.generation_files import FIELDS, read_heads, read_past_replies, read_search
 from triage.generations import Generation, Generations
 from triage.language import Detector, detect
 from triage.suggestions import Versions
@@ -117,7 +117,7 @@ def engine_of(generation: Generation, folder: Path, var: Path, detector: Detecto
         )
     return TriageEngine(
         encoder=encoder,
-        classifier=read_heads(generation.folder, encoder.dimension),
+        classifier=read_heads(generation.folder / FIELDS, encoder.dimension),
         search=read_search(generation.folder, encoder.dimension),
         answerable=Answerability.from_card(read_json(generation.folder / "answerability.json")),
         past=read_past_replies(generation.folder, encoder.dimension),

@@ -27,6 +27,7 @@ from triage.cleaning import read_text
 from triage.desk_files import Desk, parse_ticket, read_json_lines
 from triage.engine import TriageEngine, text_to_classify
 from triage.errors import DeskFileError, GenerationError
+from triage.generation_files import FIELDS
 from triage.generations import Generation
 from triage.held_out import HeldOut, read_held_out
 from triage.suggestions import Suggestion
@@ -183,9 +184,9 @@ def _held_out(desk: Desk, generation: Generation) -> dict[str, HeldOut]:
     for name in changed_files(desk.folder, generation):
         if name in ("history.jsonl", "taxonomy.toml"):
             raise DeskFileError(desk.folder / name, None, "the file changed since the build", f"{remedy} first")
-    if not (generation.folder / "held_out.json").is_file():
+    if not (generation.folder / FIELDS / "held_out.json").is_file():
         raise GenerationError(f"{generation.folder} keeps no chances of held-out tickets; {remedy}")
-    return read_held_out(generation.folder)
+    return read_held_out(generation.folder / FIELDS)
 
 
 def _contradictions(desk: Desk, field: str, texts: Sequence[str], places: Sequence[Place]) -> tuple[Contradiction, ...]:

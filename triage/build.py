@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from models.artifact_files import write_json
-from models.linear_head import calm_fits
 from models.protocols import Progress, TextEncoder, no_progress
 from retrieval.dense_index import DenseIndex
 from retrieval.documents import Document
@@ -24,13 +23,11 @@ from triage.fit_search import SearchReport, teach_search
 from triage.folds import ALL_JUDGE, FoldPlan
 from triage.generation_files import (
     copy_rules,
-    write_heads,
-    write_novelty,
     write_past_replies,
     write_search,
 )
 from triage.generations import Generation, Generations
-from triage.held_out import write_held_out
+from triage.learnt_fields import key_of, learn_fields, taken_over
 from triage.past_replies import build_past_replies
 
 
@@ -61,32 +58,32 @@ def build_generation(
 ) -> BuildReport:
     """Train, calibrate and index a desk, and publish the result as its current generation.
 
-    plan: the folds of the history on which penalty, temperature and threshold are chosen.
+    plan: the folds of the history on which penalty, temperature and threshold are chosen. What the present generation
+    learnt of the fields is taken over where it would be learnt from the same files, by the same encoder and code.
     """
+    sources = hashes_of(desk.folder)
+    key = key_of(sources, encoder.identity, plan)
     search, left_out = build_search(desk.articles, encoder, progress)
     texts = [text_to_classify(read_text(row.ticket)) for row in desk.history]
     history_vectors = encoder.encode(texts, _named(progress, "encode past tickets"))
-    with calm_fits():
-        trainer = FieldTrainer(desk, encoder, texts, history_vectors, plan)
-        fitted, novelty = trainer.fit_all(progress)
-    reports = tuple(one.report for one in fitted.values())
+    trainer = FieldTrainer(desk, encoder, texts, history_vectors, plan)
+    fields = taken_over(generations.sound_current(), key) or learn_fields(trainer, progress)
     search, answerable, taught = teach_search(search, desk.history, encoder, _named(progress, "encode past replies"))
     past = build_past_replies(desk.history, texts, history_vectors, desk.macros, encoder)
 
     def write(folder: Path) -> dict[str, Any]:
-        write_heads(folder, {field: one.head for field, one in fitted.items()})
-        write_held_out(folder, {field: one.held_out for field, one in fitted.items()})
-        write_novelty(folder, novelty[0] if novelty else None)
+        fields.write_into(folder)
         write_search(folder, search)
         write_json(folder / "answerability.json", answerable.as_card())
         write_past_replies(folder, past)
         copy_rules(desk.folder, folder, RULE_FILES)
-        told = {report.field: report.as_json() for report in reports}
-        also = {"novelty": asdict(novelty[1]) if novelty else None, "search": asdict(taught)}
+        told = {report.field: report.as_json() for report in fields.reports}
+        also = {"novelty": asdict(fields.novelty) if fields.novelty else None, "search": asdict(taught)}
         write_json(folder / "report.json", {"fields": told, **also})
         return {
             "desk": desk.rules.settings.id,
-            "sources": hashes_of(desk.folder),
+            "sources": sources,
+            "fields_key": key,
             "created_at": now.isoformat(),
             "seed": plan.seed,
             "encoder": {"identity": encoder.identity, "dimension": encoder.dimension},
@@ -106,10 +103,10 @@ def build_generation(
         left_out,
         len(desk.refused),
         len(desk.history),
-        reports,
+        fields.reports,
         desk.rules.settings.languages,
         str(search.dense.card),
-        novelty[1] if novelty else None,
+        fields.novelty,
         taught,
     )
 

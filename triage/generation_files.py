@@ -21,6 +21,8 @@ from triage.classify import FieldHead, TicketClassifier
 from triage.novelty import Novelty
 from triage.past_replies import PastReplies
 
+#: What is learnt of the fields lies in a folder of its own.
+FIELDS = "fields"
 HEAD_ARRAYS = ("weights", "bias", "columns", "idf")
 
 

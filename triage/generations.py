@@ -15,7 +15,7 @@ from models.artifact_files import read_json, sha256_of_file, sync_file, sync_fol
 from models.errors import ArtifactError
 from triage.errors import GenerationError
 
-FORMAT = "firstline-generation/6"
+FORMAT = "firstline-generation/7"
 MANIFEST = "manifest.json"
 #: How the names of folders begin that nobody reads.
 SCRATCH = ".building-"
@@ -155,6 +155,11 @@ class Generations:
             except GenerationError as error:
                 on_refused(str(error))
         raise GenerationError(f"{self.root}: no generation can be served; run `firstline build` for this desk")
+
+    def sound_current(self) -> Generation | None:
+        """Return the current generation where there is one and it is sound."""
+        name = self.current_name()
+        return self._sound(name) if name in self.names() else None
 
     def open(self, name: str) -> Generation:
         """Check every file of a generation against its manifest; raise `GenerationError` where one differs."""

@@ -21,6 +21,7 @@ from models.linear_head import softmax
 from triage.assembly import encoder_for_build, generations_of, remembering
 from triage.build import build_generation
 from triage.desk_files import read_desk
+from triage.generation_files import FIELDS
 from triage.held_out import HeldOut, read_held_out
 from triage.risk import find_threshold, proportion_interval
 
@@ -68,7 +69,7 @@ def held_out_of(name: str, var: Path) -> HeldOut:
     encoder = remembering(encoder_for_build(desk, var), var, now.date())
     generations = generations_of(desk.rules.settings, var)
     build_generation(desk, encoder, generations, now)
-    return read_held_out(generations.open_current(print).folder)["category"]
+    return read_held_out(generations.open_current(print).folder / FIELDS)["category"]
 
 
 def resplit(held_out: HeldOut, stated: float, seed: int) -> Resplit:

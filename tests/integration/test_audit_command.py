@@ -37,6 +37,7 @@ from triage.audit_text import topic_name
 from triage.desk_files import Desk, read_desk, read_json_lines
 from triage.engine import TriageEngine
 from triage.errors import DeskFileError, GenerationError
+from triage.generation_files import FIELDS
 from triage.generations import Generation
 from triage.held_out import HeldOut, write_held_out
 from triage.suggestions import Handoff, HandoffReason
@@ -135,7 +136,8 @@ def test_a_label_made_wrong_is_suspected_and_its_right_one_suggested(desk: Desk,
     history = tuple(
         replace(past, labels={"category": names[at]}) for past, at in zip(desk.history, targets, strict=True)
     )
-    write_held_out(tmp_path, {"category": HeldOut(names, np.arange(len(truth)), targets, logits, 1.0)})
+    (tmp_path / FIELDS).mkdir()
+    write_held_out(tmp_path / FIELDS, {"category": HeldOut(names, np.arange(len(truth)), targets, logits, 1.0)})
     spoilt = audit_desk(replace(desk, history=history), Generation(tmp_path, generation.manifest), "category")
     suspects = spoilt.fields[0].suspects[:3]
     assert {suspect.place.ticket for suspect in suspects} == {desk.history[row].ticket.id for row in wrong}
@@ -280,7 +282,8 @@ def test_a_desk_that_was_not_built_is_one_sentence_and_exit_code_2(desk: Desk, t
 
 
 def test_a_field_with_too_little_history_is_told_as_such(desk: Desk, var: Path, tmp_path: Path) -> None:
-    write_held_out(tmp_path, {})
+    (tmp_path / FIELDS).mkdir()
+    write_held_out(tmp_path / FIELDS, {})
     found = audit_desk(desk, Generation(tmp_path, current(desk, var).manifest))
     for field in found.fields:
         assert (field.n, field.accuracy, field.suspects, field.overlaps) == (0, None, (), ())
