@@ -13,7 +13,7 @@ export HF_HUB_OFFLINE := 1
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test check format clean \
 	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
-	bench-retrieval bench-index-scale bench-fast-path bench-large bench-page
+	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-fast-path bench-large bench-page
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,7 +48,7 @@ check: $(READY) ## Lint, types and import contracts only
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-fast-path bench-large bench-page ## Run every bench (some hours, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-fast-path bench-large bench-page ## Run every bench (some hours, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing
@@ -79,6 +79,12 @@ bench-retrieval: $(READY) ## Public articles under DATA: search, beside peers (a
 
 bench-index-scale: $(READY) ## Search at 10,000 to 1,000,000 passages, and how soon a change shows (Exchange articles under DATA)
 	@$(BIN)/python -m eval.benches.index_scale $(DESK)
+
+bench-kill-build: $(READY) ## 500 builders killed at random: is a generation corrupt, is one lost?
+	@$(BIN)/python -m eval.benches.kill_build $(DESK)
+
+bench-rebuild: $(READY) ## Building a knowledge base beside the encoder alone, and again after one edit (Exchange articles under DATA)
+	@$(BIN)/python -m eval.benches.rebuild $(DESK)
 
 bench-fast-path: $(READY) ## Demo desk served: CPU of POST /v1/triage, beside that of the encoder alone
 	@$(BIN)/firstline build $(DESK) --if-missing

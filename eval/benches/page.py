@@ -20,6 +20,8 @@ TITLES = {
     "stated_risk": "Do thresholds keep the error that they state?",
     "retrieval": "Search: public data, beside other ways of doing it",
     "index_scale": "Search at scale, and how soon a change shows",
+    "kill_build": "Builders killed while they build and publish",
+    "rebuild": "What a desk's knowledge costs to build",
     "spine": "The demo desk from end to end",
     "intervals": "Do the intervals contain the truth?",
     "gates": "Do the gates fire when they should?",
