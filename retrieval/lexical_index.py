@@ -1,5 +1,6 @@
 """BM25 over passages, by bm25s."""
 
+import logging
 import math
 import re
 from collections import Counter
@@ -46,6 +47,14 @@ def _counts(word: str) -> bool:
     return word not in STOP_WORDS and (len(word) > 1 or word.isdigit())
 
 
+def load_bm25s() -> Any:
+    """Import bm25s, whose messages to developers would stand among ours."""
+    import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
+    return bm25s
+
+
 def count_words(text: str) -> Counter[str]:
     """Return how often each token stands in a text, in the form that `LexicalIndex.with_changes` takes."""
     return Counter(tokenize(text) or [NO_WORD])
@@ -64,8 +73,7 @@ class LexicalIndex:
     @classmethod
     def build(cls, texts: Sequence[str]) -> "LexicalIndex":
         """Index texts; row numbers are the ids. No texts at all is an index that finds nothing."""
-        import bm25s
-
+        bm25s = load_bm25s()
         index = None
         corpus = [tokenize(text) or [NO_WORD] for text in texts]
         if corpus:
@@ -78,8 +86,7 @@ class LexicalIndex:
         """Read what `save` wrote (never unpickles). Raises `DamagedIndexError`."""
         if rows == 0:
             return cls(None, 0, 0.0)
-        import bm25s
-
+        bm25s = load_bm25s()
         try:
             index = bm25s.BM25.load(folder, allow_pickle=False, show_progress=False)
             mean_length = read_json(folder / LENGTHS)["mean"] if (folder / LENGTHS).exists() else None
