@@ -21,7 +21,7 @@ from triage.engine import TriageEngine
 from triage.errors import TicketError
 from triage.history import InMemoryHistory, PastContact
 from triage.suggestion_text import suggestion_text
-from triage.suggestions import Factor, RepeatOf, Suggestion
+from triage.suggestions import Factor, HistorySaid, RepeatOf, Suggestion
 from triage.tickets import Message, Requester, Ticket
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -91,7 +91,10 @@ def triage(engine: TriageEngine) -> Ask:
 
 
 def shape(found: Suggestion) -> dict[str, Any]:
-    return found.model_dump(exclude={"timing_ms"})
+    """All of a suggestion but its times and the open tickets that say the same, which decide nothing."""
+    said = found.history and found.history.model_copy(update={"duplicates": (), "duplicate_count": 0})
+    bare = found.model_copy(update={"history": None if said == HistorySaid() else said})
+    return bare.model_dump(exclude={"timing_ms"})
 
 
 def codes(found: Suggestion) -> list[str]:
