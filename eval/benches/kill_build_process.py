@@ -21,6 +21,8 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
+from tqdm import tqdm
+
 from eval.benches.index_process import ONE_THREAD
 from eval.errors import BenchError
 from triage.assembly import encoder_for_build, generations_of
@@ -207,6 +209,8 @@ def build_often(folder: Path, var: Path, revisions: Sequence[int]) -> None:
 
 def main(folder: Path, var: Path) -> None:
     """Build once, then fork a builder for every line ``REVISION COUNT``; on ``reap``, say how it ended."""
+    # Its thread takes a lock every ten seconds, and a builder that is forked then would wait for it for good.
+    tqdm.monitor_interval = 0
     build_once(folder, var, 1)
     builder = 0
     for line in sys.stdin:
