@@ -8,6 +8,7 @@ from typing import Any
 
 from models.artifact_files import write_json
 from models.protocols import Progress, TextEncoder, no_progress
+from retrieval.answerability import Answerability
 from retrieval.dense_index import DenseIndex
 from retrieval.documents import Document
 from retrieval.lexical_index import LexicalIndex
@@ -26,9 +27,9 @@ from triage.generation_files import (
     write_past_replies,
     write_search,
 )
-from triage.generations import Generation, Generations
-from triage.learnt_fields import key_of, learn_fields, taken_over
-from triage.past_replies import build_past_replies
+from triage.generations import Generations
+from triage.learnt_fields import LearntFields, key_of, learn_fields, taken_over
+from triage.past_replies import PastReplies, build_past_replies
 
 
 @dataclass(frozen=True)
@@ -65,37 +66,20 @@ def build_generation(
     key = key_of(sources, encoder.identity, plan)
     search, left_out = build_search(desk.articles, encoder, progress)
     texts = [text_to_classify(read_text(row.ticket)) for row in desk.history]
-    history_vectors = encoder.encode(texts, _named(progress, "encode past tickets"))
-    trainer = FieldTrainer(desk, encoder, texts, history_vectors, plan)
-    fields = taken_over(generations.sound_current(), key) or learn_fields(trainer, progress)
+    vectors = encoder.encode(texts, _named(progress, "encode past tickets"))
+    fields = taken_over(generations.sound_current(), key)
+    fields = fields or learn_fields(FieldTrainer(desk, encoder, texts, vectors, plan), progress)
     search, answerable, taught = teach_search(search, desk.history, encoder, _named(progress, "encode past replies"))
-    past = build_past_replies(desk.history, texts, history_vectors, desk.macros, encoder)
+    past = build_past_replies(desk.history, texts, vectors, desk.macros, encoder)
+    parts = Parts(fields, search, answerable, taught, past)
 
     def write(folder: Path) -> dict[str, Any]:
-        fields.write_into(folder)
-        write_search(folder, search)
-        write_json(folder / "answerability.json", answerable.as_card())
-        write_past_replies(folder, past)
+        parts.write(folder)
         copy_rules(desk.folder, folder, RULE_FILES)
-        told = {report.field: report.as_json() for report in fields.reports}
-        also = {"novelty": asdict(fields.novelty) if fields.novelty else None, "search": asdict(taught)}
-        write_json(folder / "report.json", {"fields": told, **also})
-        return {
-            "desk": desk.rules.settings.id,
-            "sources": sources,
-            "fields_key": key,
-            "created_at": now.isoformat(),
-            "seed": plan.seed,
-            "encoder": {"identity": encoder.identity, "dimension": encoder.dimension},
-            "knowledge_revision": 0,
-            "counts": {
-                "articles": len(search.documents),
-                "passages": len(search.passages),
-                "history": len(desk.history),
-            },
-        }
+        made = {"created_at": now.isoformat(), "seed": plan.seed, "sources": sources, "fields_key": key}
+        return made | facts_of(desk, encoder, search)
 
-    generation: Generation = generations.publish(write)
+    generation = generations.publish(write)
     return BuildReport(
         generation.name,
         len(search.documents),
@@ -109,6 +93,41 @@ def build_generation(
         fields.novelty,
         taught,
     )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a build makes, and what it found out about it."""
+
+    fields: LearntFields
+    search: PassageSearch
+    answerable: Answerability
+    taught: SearchReport
+    past: PastReplies
+
+    def write(self, folder: Path) -> None:
+        """Write everything into an empty folder, with a report that people and programs can read."""
+        self.fields.write_into(folder)
+        write_search(folder, self.search)
+        write_json(folder / "answerability.json", self.answerable.as_card())
+        write_past_replies(folder, self.past)
+        told = {report.field: report.as_json() for report in self.fields.reports}
+        novelty = asdict(self.fields.novelty) if self.fields.novelty else None
+        write_json(folder / "report.json", {"fields": told, "novelty": novelty, "search": asdict(self.taught)})
+
+
+def facts_of(desk: Desk, encoder: TextEncoder, search: PassageSearch) -> dict[str, Any]:
+    """Return what the manifest says of a desk, its encoder and its knowledge."""
+    return {
+        "desk": desk.rules.settings.id,
+        "encoder": {"identity": encoder.identity, "dimension": encoder.dimension},
+        "knowledge_revision": 0,
+        "counts": {
+            "articles": len(search.documents),
+            "passages": len(search.passages),
+            "history": len(desk.history),
+        },
+    }
 
 
 def build_search(
