@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_search import ENCODER, document, search_over
 
 from retrieval.answerability import Answerability, Weights, bundled_weights, signals
 from retrieval.documents import Hit
@@ -13,7 +14,6 @@ from retrieval.errors import DamagedIndexError
 from retrieval.fit_answerability import ENOUGH, examples_of, fit_answerability, report_of
 from retrieval.questions import Question, judged, off_topic_texts, questions_from_replies
 from retrieval.search import PassageSearch
-from tests.small_search import ENCODER, document, search_over
 
 THINGS = ("kettle", "ladder", "violin", "anchor", "pillow", "hammer", "saddle", "candle", "bucket", "mirror")
 DEEDS = ("repair", "return", "order", "clean", "store", "insure")

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from small_search import ENCODER, document, search_over
 
 from models.artifact_files import read_json
 from retrieval.answerability import bundled_weights
 from retrieval.documents import Document
 from retrieval.fusion import DEFAULT
 from retrieval.questions import off_topic_texts
-from tests.small_search import ENCODER, document, search_over
 from triage.desk_files import HistoryRow
 from triage.engine import TriageEngine
 from triage.fit_search import MAX_TAUGHT, teach_search

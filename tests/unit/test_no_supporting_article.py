@@ -1,10 +1,10 @@
 """The rule that nothing answers: by the chance, by a floor on the cosine, and by internal articles that lie nearer."""
 
 import pytest
+from small_search import ENCODER, document, search_over
 
 from retrieval.documents import Hit
 from retrieval.search import PassageSearch
-from tests.small_search import ENCODER, document, search_over
 from triage.cleaning import TicketText
 from triage.drafting.handoff import Evidence, no_supporting_article
 from triage.drafting.policy import NoSupportingArticle, Policy, Rules

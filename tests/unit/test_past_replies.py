@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from small_search import ENCODER
 
 from retrieval.documents import Document
-from tests.small_search import ENCODER
 from triage.cleaning import read_text
 from triage.desk_files import HistoryRow
 from triage.engine import text_to_classify

@@ -1,6 +1,5 @@
 """The fused ranking: what may be seen, in one order, with its reasons."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,38 +7,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_search import ENCODER, document, search_over
 
-from models.hashing_encoder import HashingEncoder
-from retrieval.dense_index import DenseIndex
-from retrieval.documents import Block, Document, Hit
+from retrieval.documents import Hit
 from retrieval.errors import DamagedIndexError
 from retrieval.fusion import HALF, TOP, Fusion
-from retrieval.lexical_index import LexicalIndex, tokenize
-from retrieval.passages import split_into_passages, text_to_encode
+from retrieval.lexical_index import tokenize
+from retrieval.passages import text_to_encode
 from retrieval.search import PassageSearch
 
-ENCODER = HashingEncoder()
 ARTICLES = {
     "feed": ("Bank feed", "The bank feed stopped with BR-77120."),
     "till": ("Close the till", "The till closed after midnight."),
     "vat": ("VAT return", "HMRC refused the return of the quarter."),
     "bank": ("Connect a bank", "Choose your bank and sign in."),
 }
-
-
-def document(id: str, title: str, text: str, audience: str = "public") -> Document:
-    return Document(id, title, text, (Block("paragraph", 0, len(text), ()),), audience)  # type: ignore[arg-type]
-
-
-def search_over(documents: Sequence[Document]) -> PassageSearch:
-    pairs = [(document, passage) for document in documents for passage in split_into_passages(document)]
-    texts = [text_to_encode(document, passage) for document, passage in pairs]
-    return PassageSearch(
-        {document.id: document for document in documents},
-        [passage for _, passage in pairs],
-        DenseIndex.build(ENCODER.encode(texts)),
-        LexicalIndex.build(texts),
-    )
 
 
 def find(search: PassageSearch, query: str, **options: object) -> list[Hit]:
@@ -110,7 +92,10 @@ def test_nothing_allowed_gives_no_hits(search: PassageSearch) -> None:
 
 
 def test_many_better_passages_that_may_not_be_seen_take_no_place() -> None:
-    secret = [document(f"secret-{number}", "Bank feed", "The bank feed stopped.", "internal") for number in range(120)]
+    secret = [
+        document(f"secret-{number}", "Bank feed", "The bank feed stopped.", audience="internal")
+        for number in range(120)
+    ]
     search = search_over([*secret, document("open", "Bank", "A feed of the bank, for all to read and to renew.")])
     hits = find(search, "The bank feed stopped", allowed=lambda document: document.audience == "public")
     assert [hit.document.id for hit in hits] == ["open"]
