@@ -90,7 +90,8 @@ def built(loaded: Loaded, name: str, work: Path, var: Path, encoder: str | None 
         settings.write_text(f'encoder = "{encoder}"\n{settings.read_text(encoding="utf-8")}', encoding="utf-8")
     build = run_firstline(["build", str(folder), "--var", str(var)], work / name / "build.log")
     arguments = ["eval", "run", str(folder), "--out", str(out), "--overwrite", "--var", str(var)]
-    return FirstlineOnDesk(data, Run.open(out), build, run_firstline(arguments, work / name / "run.log"))
+    suggest = run_firstline(arguments, work / name / "run.log")
+    return FirstlineOnDesk(data, Run.open(out), build, suggest)
 
 
 def label_count(found: FirstlineOnDesk) -> int:
