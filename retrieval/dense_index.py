@@ -39,10 +39,13 @@ class DenseIndex:
         """Index float32 unit vectors of shape (rows, dimension); row numbers are the ids.
 
         Where a graph does not find what exact search finds, the index stays exact; its card says so in its note.
+        Raises `DamagedIndexError` for a number that is not finite.
         """
         faiss = load_faiss()
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         rows, dimension = vectors.shape
+        if not np.isfinite(vectors).all():
+            raise DamagedIndexError("a vector of the encoder is not finite; nothing was indexed, use another one")
         graph, card = None, IndexCard("flat", rows, dimension)
         if rows > max(settings.flat_up_to, settings.k):
             graph, card = build_graph(vectors, settings)

@@ -19,7 +19,7 @@ from retrieval.article_folder import ArticlesRead, ReadChoices, read_source
 from retrieval.article_import import import_articles
 from retrieval.dense_index import DenseIndex
 from retrieval.documents import Document, Hit
-from retrieval.errors import ArticleError
+from retrieval.errors import ArticleError, DamagedIndexError
 from retrieval.html_markdown import html_to_markdown
 from retrieval.lexical_index import tokenize
 from retrieval.passages import LONGEST_HEADING, split_into_passages, text_to_encode
@@ -499,3 +499,11 @@ def test_a_zero_vector_in_the_index_is_near_nothing_and_still_found_by_its_words
     (till,) = (hit for hit in find(damaged, "press the reset button") if hit.document.id == "till")
     assert (till.dense, till.terms) == (0.0, ("press", "reset", "button"))
     assert find(damaged, "BR-77120")[0].document.id == "feed"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_vector_that_is_not_finite_is_not_indexed(number: float) -> None:
+    vectors = np.eye(3, 8, dtype=np.float32)
+    vectors[1, 2] = number
+    with pytest.raises(DamagedIndexError, match="not finite"):
+        DenseIndex.build(vectors)
