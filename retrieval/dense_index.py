@@ -45,7 +45,7 @@ class DenseIndex:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         rows, dimension = vectors.shape
         if not np.isfinite(vectors).all():
-            raise DamagedIndexError("a vector of the encoder is not finite; nothing was indexed, use another one")
+            raise DamagedIndexError("a vector is not finite; nothing was indexed, use another encoder")
         graph, card = None, IndexCard("flat", rows, dimension)
         if rows > max(settings.flat_up_to, settings.k):
             graph, card = build_graph(vectors, settings)
