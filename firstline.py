@@ -100,13 +100,15 @@ def build(
     from triage.assembly import encoder_for_build, encoders_in, generations_of, is_built, remembering
     from triage.build import build_generation
     from triage.build_report import print_report
-    from triage.desk_files import read_desk
+    from triage.desk_files import read_desk, read_rules
     from triage.folds import FoldPlan
+    from triage.generation_files import articles_read_before
     from triage.tune import tune_encoder
 
     if if_missing and is_built(desk, var):
         return
-    checked, now = read_desk(desk), datetime.now(UTC)
+    generations, now = generations_of(read_rules(desk).settings, var), datetime.now(UTC)
+    checked = read_desk(desk, articles_read_before(generations.sound_current()))
     for refused in checked.refused:
         warn(f"{refused}; it is left out")
     with progress_bars() as progress:
@@ -116,7 +118,6 @@ def build(
         progress("load encoder", 1, 1)
         encoder = remembering(encoder, var, now.date(), warn)
         plan = FoldPlan(seed, tuned.judging if tuned else None)
-        generations = generations_of(checked.rules.settings, var)
         report = build_generation(checked, encoder, generations, now, progress, plan)
     generations.purge(checked.rules.settings.generations_kept)
     if tuned:

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import nh3
@@ -22,19 +25,23 @@ KEYS = {"id", "title", "audience", "status", "locale", "updated", "owner", "tags
 #: A front matter of more characters is none.
 MAX_FRONT = 100_000
 FRONT = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+NOTHING_KNOWN: Mapping[str, Document] = MappingProxyType({})
 SHALLOWER = "take out some of the elements around its text"
 
 
-def read_articles(folder: Path, refuse: Callable[[ArticleError], None] | None = None) -> list[Document]:
+def read_articles(
+    folder: Path, refuse: Callable[[ArticleError], None] | None = None, known: Mapping[str, Document] = NOTHING_KNOWN
+) -> list[Document]:
     """Read every ``*.md`` of a folder, in name order.
 
-    refuse: takes what is wrong with an article that is left out; without it that is raised, as `ArticleError`.
+    refuse: takes what is wrong with an article that is left out; without it that is raised, as `ArticleError`; known:
+    documents by the SHA-256 of the files that they were read from, which are not parsed again.
     """
     documents: dict[str, Document] = {}
     paths: dict[str, Path] = {}
     for path in sorted(folder.glob("*.md")):
         try:
-            document = read_article(path)
+            document = read_article(path, known)
             if document.id in documents:
                 problem = f"the id {document.id!r} is {paths[document.id].name}'s already"
                 raise ArticleError(path, 1, problem, "give one of them another id")
@@ -52,14 +59,20 @@ def article_ids(folder: Path) -> set[str]:
     return {str(read_front_matter(path)[0].get("id")) for path in sorted(folder.glob("*.md"))}
 
 
-def read_article(path: Path) -> Document:
+def read_article(path: Path, known: Mapping[str, Document] = NOTHING_KNOWN) -> Document:
     """Read one Markdown file with YAML front matter; raise `ArticleError` naming the line and the remedy."""
-    return to_document(read_markdown_file(path))
+    data = read_file(path)
+    source = sha256(data).hexdigest()
+    return known.get(source) or replace(to_document(_markdown_article(path, text_in(path, data))), source=source)
 
 
 def read_markdown_file(path: Path) -> Article:
     """Read what a Markdown file with front matter says; raise `ArticleError` naming the line and the remedy."""
-    fields, body, body_line = read_front_matter(path)
+    return _markdown_article(path, read_file_text(path))
+
+
+def _markdown_article(path: Path, text: str) -> Article:
+    fields, body, body_line = parse_front_matter(path, text)
     return article_of(path, fields, readable(body).strip("\n"), body_line)
 
 
@@ -123,13 +136,22 @@ def read_front_matter(path: Path) -> tuple[dict[str, Any], str, int]:
 
 def read_file_text(path: Path) -> str:
     """Return a file's text, lines ended by \\n, without a byte order mark; raise `ArticleError`."""
+    return text_in(path, read_file(path))
+
+
+def read_file(path: Path) -> bytes:
+    """Return what a file holds; raise `ArticleError` where it cannot be read or is too large."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ArticleError(path, 1, "the file is larger than 10 MB", "split it into several articles")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         remedy = "check its name and rights"
         raise ArticleError(path, 1, f"the file cannot be read ({error.strerror})", remedy) from error
+
+
+def text_in(path: Path, data: bytes) -> str:
+    """Do what `read_file_text` does, with what was read from `path`."""
     return decoded(path, data).replace("\r\n", "\n").replace("\r", "\n")
 
 

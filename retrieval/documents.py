@@ -1,6 +1,6 @@
 """What is searched and what is found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Audience = Literal["public", "internal"]
@@ -20,7 +20,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An article as plain text. All offsets in Firstline count characters of `text`."""
+    """An article as plain text. All offsets in Firstline count characters of `text`.
+
+    source: the SHA-256 of the file that it was read from, "" where it came another way; it does not count when two
+    are compared.
+    """
 
     id: str
     title: str
@@ -33,6 +37,7 @@ class Document:
     updated: str = ""
     owner: str = ""
     tags: tuple[str, ...] = ()
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,15 +32,26 @@ LENGTHS = "lengths.json"
 NO_WORD = "∅"
 
 
-def tokenize(text: str) -> list[str]:
-    """Return lower-case tokens without stop words, in order; a compound also gives its parts."""
+def tokenize(text: str, memo: dict[str, list[str]] | None = None) -> list[str]:
+    """Return lower-case tokens without stop words, in order; a compound also gives its parts.
+
+    memo: what each run of letters gives, kept from text to text: it saves most of the work over many texts.
+    """
+    memo = {} if memo is None else memo
     tokens: list[str] = []
-    for match in TOKEN.finditer(text.lower().replace("’", "'")):
-        token = match.group()
-        if token not in STOP_WORDS:
-            parts = SEPARATOR.split(token) if len(token) > 3 and not token.isalnum() else []
-            tokens += [word for word in dict.fromkeys([token, *parts]) if _counts(word)]
+    for token in TOKEN.findall(text.lower().replace("’", "'")):
+        words = memo.get(token)
+        if words is None:
+            words = memo[token] = _words_of(token)
+        tokens += words
     return tokens
+
+
+def _words_of(token: str) -> list[str]:
+    if token in STOP_WORDS:
+        return []
+    parts = SEPARATOR.split(token) if len(token) > 3 and not token.isalnum() else []
+    return [word for word in dict.fromkeys([token, *parts]) if _counts(word)]
 
 
 def _counts(word: str) -> bool:
@@ -75,7 +86,8 @@ class LexicalIndex:
         """Index texts; row numbers are the ids. No texts at all is an index that finds nothing."""
         bm25s = load_bm25s()
         index = None
-        corpus = [tokenize(text) or [NO_WORD] for text in texts]
+        memo: dict[str, list[str]] = {}
+        corpus = [tokenize(text, memo) or [NO_WORD] for text in texts]
         if corpus:
             index = bm25s.BM25(k1=K1, b=B)
             index.index(corpus, show_progress=False)

@@ -16,6 +16,7 @@ from retrieval.passages import split_into_passages, text_to_encode
 from retrieval.search import PassageSearch
 from triage.build_fields import FieldTrainer
 from triage.cleaning import read_text
+from triage.code_hash import code_hash
 from triage.desk_files import RULE_FILES, Desk, hashes_of
 from triage.engine import text_to_classify
 from triage.fit import FieldReport
@@ -76,7 +77,8 @@ def build_generation(
     def write(folder: Path) -> dict[str, Any]:
         parts.write(folder)
         copy_rules(desk.folder, folder, RULE_FILES)
-        made = {"created_at": now.isoformat(), "seed": plan.seed, "sources": sources, "fields_key": key}
+        made = {"created_at": now.isoformat(), "seed": plan.seed, "sources": sources}
+        made |= {"code": code_hash(), "fields_key": key}
         return made | facts_of(desk, encoder, search)
 
     generation = generations.publish(write)

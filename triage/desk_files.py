@@ -1,7 +1,7 @@
 """Reads and checks a whole desk folder before anything is built from it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from models.artifact_files import sha256_of_file
-from retrieval.article_files import read_articles
+from retrieval.article_files import NOTHING_KNOWN, read_articles
 from retrieval.documents import Document
 from retrieval.errors import ArticleError
 from triage.business_hours import BusinessHours, Calendar
@@ -142,15 +142,15 @@ def hashes_of(folder: Path) -> dict[str, str]:
     return {name: sha256_of_file(path) for path, name in names.items() if path.is_file()}
 
 
-def read_desk(folder: Path) -> Desk:
+def read_desk(folder: Path, known: Mapping[str, Document] = NOTHING_KNOWN) -> Desk:
     """Read every file of a desk folder. Raises `DeskFileError` at the first thing that is not right.
 
-    A broken article is left out and listed, as long as there is a sound one.
+    A broken article is left out and listed, as long as there is a sound one. known: see `read_articles`.
     """
     rules = read_rules(folder)
     refused: list[ArticleError] = []
     try:
-        articles = read_articles(folder / "articles", refused.append)
+        articles = read_articles(folder / "articles", refused.append, known)
         if refused and not articles:
             raise refused[0]
         macros = [read_macro(path) for path in sorted((folder / "macros").glob("*.md"))]

@@ -18,11 +18,14 @@ from retrieval.fusion import Fusion
 from retrieval.lexical_index import LexicalIndex
 from retrieval.search import PassageSearch
 from triage.classify import FieldHead, TicketClassifier
+from triage.code_hash import code_hash
+from triage.generations import Generation
 from triage.novelty import Novelty
 from triage.past_replies import PastReplies
 
 #: What is learnt of the fields lies in a folder of its own.
 FIELDS = "fields"
+ARTICLES = "articles"
 HEAD_ARRAYS = ("weights", "bias", "columns", "idf")
 
 
@@ -95,7 +98,7 @@ def read_novelty(folder: Path, dimension: int) -> Novelty | None:
     return Novelty(card["field"], known, weights, card["threshold"], tuple(card["labels"]), codes)
 
 
-def write_search(folder: Path, search: PassageSearch, kind: str = "articles") -> None:
+def write_search(folder: Path, search: PassageSearch, kind: str = ARTICLES) -> None:
     """Write documents, passages, both indexes and how they are fused; kind: what the files' names begin with."""
     write_rows(folder / f"{kind}.documents.jsonl", (_row(document) for document in search.documents.values()))
     # A passage's text is a span of its document's.
@@ -105,7 +108,7 @@ def write_search(folder: Path, search: PassageSearch, kind: str = "articles") ->
     write_json(folder / f"{kind}.fusion.json", asdict(search.fusion))
 
 
-def read_search(folder: Path, dimension: int, kind: str = "articles") -> PassageSearch:
+def read_search(folder: Path, dimension: int, kind: str = ARTICLES) -> PassageSearch:
     """Read what `write_search` wrote."""
     documents = {row["id"]: _document(row) for row in read_rows(folder / f"{kind}.documents.jsonl")}
     passages = [_passage(row, documents) for row in read_rows(folder / f"{kind}.passages.jsonl")]
@@ -116,6 +119,14 @@ def read_search(folder: Path, dimension: int, kind: str = "articles") -> Passage
         LexicalIndex.load(folder / f"{kind}.bm25", len(passages)),
         Fusion(**read_json(folder / f"{kind}.fusion.json")),
     )
+
+
+def articles_read_before(generation: Generation | None) -> dict[str, Document]:
+    """Return a generation's articles by the SHA-256 of their files; none where other code read them."""
+    if generation is None or generation.manifest.get("code") != code_hash():
+        return {}
+    documents = map(_document, read_rows(generation.folder / f"{ARTICLES}.documents.jsonl"))
+    return {document.source: document for document in documents if document.source}
 
 
 def write_past_replies(folder: Path, past: PastReplies) -> None:

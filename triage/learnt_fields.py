@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from models.errors import ArtifactError
 from models.linear_head import calm_fits
 from models.protocols import Progress
 from triage.build_fields import FieldTrainer
+from triage.code_hash import code_hash
 from triage.fit import FieldReport
 from triage.fit_novelty import NoveltyReport
 from triage.folds import FoldPlan
@@ -29,7 +29,6 @@ from triage.held_out import write_held_out
 REPORT = "report.json"
 #: Files of a desk that fields are learnt from, beside the code below.
 LEARNT_FROM = ("history.jsonl", "taxonomy.toml", "policy.toml", "desk.toml", "routing.toml")
-ROOMS = ("models", "retrieval", "triage")
 
 
 @dataclass(frozen=True)
@@ -87,14 +86,4 @@ def key_of(sources: Mapping[str, str], encoder: str, plan: FoldPlan) -> str:
     judging = None if plan.judging is None else sorted(plan.judging)
     files = {name: sources.get(name) for name in LEARNT_FROM}
     known: dict[str, Any] = {"files": files, "encoder": encoder, "seed": plan.seed, "judging": judging}
-    return hashlib.sha256(json.dumps([known, _code()], sort_keys=True).encode()).hexdigest()
-
-
-@cache
-def _code() -> str:
-    """Return a hash of the code that reads and learns, so that a new version of it learns anew."""
-    found = hashlib.sha256()
-    root = Path(__file__).parents[1]
-    for path in sorted(path for room in ROOMS for path in (root / room).rglob("*") if path.suffix in (".py", ".toml")):
-        found.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
+    return hashlib.sha256(json.dumps([known, code_hash()], sort_keys=True).encode()).hexdigest()

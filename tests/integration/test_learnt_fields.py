@@ -1,4 +1,7 @@
-"""Fields are not learnt again where nothing that they were learnt from changed, and are where anything did."""
+"""Fields are not learnt again where nothing that they were learnt from changed, and are where anything did.
+
+The same goes for articles: a file that is as it was is not parsed again.
+"""
 
 import json
 import shutil
@@ -10,9 +13,11 @@ import pytest
 from eval_builders import small_desk
 
 from models.hashing_encoder import HashingEncoder
+from retrieval.documents import Document
 from triage.build import BuildReport, build_generation
 from triage.desk_files import read_desk
 from triage.folds import FoldPlan
+from triage.generation_files import articles_read_before
 from triage.generations import Generation, Generations
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -31,7 +36,7 @@ class Built:
     def build(self, seed: int = 20) -> BuildReport:
         self.steps = set()
         return build_generation(
-            read_desk(self.desk),
+            read_desk(self.desk, self.known()),
             HashingEncoder(),
             self.generations,
             NOW,
@@ -42,6 +47,9 @@ class Built:
     @property
     def learnt(self) -> bool:
         return "fit fields" in self.steps
+
+    def known(self) -> dict[str, Document]:
+        return articles_read_before(self.generations.sound_current())
 
     def current(self) -> Generation:
         return self.generations.open_current(pytest.fail)
@@ -113,3 +121,25 @@ def test_another_seed_has_them_learnt_anew_and_the_same_one_has_not(built: Built
     assert built.learnt
     built.build(seed=21)
     assert not built.learnt
+
+
+def test_an_article_that_is_as_it_was_is_not_parsed_again_and_an_edited_one_is(built: Built) -> None:
+    assert built.known() == {}
+    built.build()
+    known = built.known()
+    edited = next(built.desk.glob("articles/kb-101*"))
+    edit(edited, "60 minutes", "quetzalcoatl minutes")
+    fresh, again = read_desk(built.desk).articles, read_desk(built.desk, known).articles
+    assert again == fresh
+    taken = {document.id for document in again if any(document is one for one in known.values())}
+    published = {document.id for document in fresh if document.status == "published"}
+    assert len(taken) > 3
+    assert taken == published - {"kb-101"}
+    assert "quetzalcoatl" in next(document.text for document in again if document.id == "kb-101")
+
+
+def test_articles_that_other_code_read_are_parsed_anew(built: Built) -> None:
+    built.build()
+    generation = built.current()
+    before = Generation(generation.folder, generation.manifest | {"code": "of another version"})
+    assert articles_read_before(before) == {}
