@@ -22,6 +22,7 @@ from eval.benches.retrieval_fusion import ask_desk, fusion_rows
 from eval.benches.systems import FirstlineOnDesk, lead_of, measured, note_look, run_on, try_peer
 from eval.loaders import load
 from eval.loaders.loaded import Loaded
+from eval.loaders.write_desk import write_desk
 from eval.metrics.retrieval import hit_at, ndcg_at, reciprocal_rank_at
 from eval.outcomes import Outcome
 from eval.peers.peers import SEARCHERS, PeerFailure, PeerResult
@@ -41,7 +42,9 @@ METRICS: dict[str, Callable[[Sequence[str], set[str]], float]] = {
 }
 #: With every distractor there are some 33,000 passages: fusion and answers only.
 LARGE = "wixqa + all distractors"
-SETS = ("wixqa", "wixqa + distractors", "stackfaq", "wixqa, half its articles gone", LARGE)
+#: Our own desk, whose questions nobody need count looks at.
+DEMO = "demo desk"
+SETS = ("wixqa", "wixqa + distractors", "stackfaq", "wixqa, half its articles gone", LARGE, DEMO)
 
 
 #: Where things are made, where looks are noted, and when.
@@ -55,14 +58,27 @@ def main(wanted: Sequence[str], var: Path, ledger: Path = LEDGER) -> None:
     rows: list[Row] = []
     bars: list[Bar] = []
     for name in wanted or SETS:
-        loaded = load_set(name)
-        if name != LARGE:
-            rows += ranked_rows(name, loaded, work, (var, ledger, now))
-        if "gone" not in name:
-            more, held = fused_rows(name, loaded, work, (var, ledger, now))
-            rows += more
-            bars += held
+        found, held = demo_rows(var) if name == DEMO else set_rows(name, work, (var, ledger, now))
+        rows += found
+        bars += held
     write_bench("retrieval", started, rows, bars, var / "bench")
+
+
+def demo_rows(var: Path) -> tuple[list[Row], list[Bar]]:
+    """Return rows and bars of fusion and of answers over the demo desk's own cases."""
+    asked = ask_desk(DEMO, Path("desks/demo"), var)
+    (fused, held, _), (told, kept, _) = fusion_rows(asked), answer_rows(asked)
+    return [*fused, *told], [*held, *kept]
+
+
+def set_rows(name: str, work: Path, made: Made) -> tuple[list[Row], list[Bar]]:
+    """Return all rows and bars of a public set."""
+    loaded = load_set(name)
+    rows = [] if name == LARGE else ranked_rows(name, loaded, work, made)
+    if "gone" in name:
+        return rows, []
+    fused, bars = fused_rows(name, loaded, work, made)
+    return [*rows, *fused], bars
 
 
 def ranked_rows(name: str, loaded: Loaded, work: Path, made: Made) -> list[Row]:
@@ -80,7 +96,8 @@ def ranked_rows(name: str, loaded: Loaded, work: Path, made: Made) -> list[Row]:
 def fused_rows(name: str, loaded: Loaded, work: Path, made: Made) -> tuple[list[Row], list[Bar]]:
     """Return rows and bars of fusion and of answers over a set; note the look."""
     var, ledger, now = made
-    asked = ask_desk(loaded, name, work / folder_of(name), var)
+    data = write_desk(loaded, work / folder_of(name) / "desk")
+    asked = ask_desk(name, data.folder, var)
     parts = [fusion_rows(asked), answer_rows(asked)]
     elsewhere = set(asked.search.documents).difference(*(question.articles for question in asked.questions))
     if "distractors" in name:
@@ -88,7 +105,7 @@ def fused_rows(name: str, loaded: Loaded, work: Path, made: Made) -> tuple[list[
     figures = {
         f"{number}: {what}": value for number, (_, _, told) in enumerate(parts, 1) for what, value in told.items()
     }
-    note_look(ledger, now.date(), f"{name}: fusion, answers", "all questions", asked.data, figures)
+    note_look(ledger, now.date(), f"{name}: fusion, answers", "all questions", data, figures)
     return [row for rows, _, _ in parts for row in rows], [bar for _, bars, _ in parts for bar in bars]
 
 

@@ -11,8 +11,6 @@ import numpy as np
 from eval.benches.frame import Bar, Cell, Row
 from eval.benches.grouped import Groups, linked
 from eval.cases import load_cases
-from eval.loaders.loaded import Loaded
-from eval.loaders.write_desk import DeskData, write_desk
 from eval.metrics.retrieval import hit_at
 from eval.statistics import Array
 from models.protocols import FloatArray
@@ -35,7 +33,6 @@ class AskedDesk:
     """A set's articles, indexed as a build does, and its questions with their vectors."""
 
     name: str
-    data: DeskData
     search: PassageSearch
     questions: tuple[Question, ...]
 
@@ -45,18 +42,17 @@ class AskedDesk:
         return Groups([question.group for question in self.questions])
 
 
-def ask_desk(loaded: Loaded, name: str, work: Path, var: Path) -> AskedDesk:
-    """Write a desk and index its articles as a build does; questions that share an article make a group."""
-    data = write_desk(loaded, work / "desk")
-    desk = read_desk(data.folder)
+def ask_desk(name: str, folder: Path, var: Path) -> AskedDesk:
+    """Index a desk's articles as a build does, and read its cases; questions that share an article make a group."""
+    desk = read_desk(folder)
     encoder = remembering(encoder_for_build(desk, var), var, datetime.now(UTC).date())
     search, _ = build_search(desk.articles, encoder)
-    cases = load_cases(data.folder / "cases.jsonl", desk.rules.taxonomy, list(search.documents))
+    cases = load_cases(folder / "cases.jsonl", desk.rules.taxonomy, list(search.documents))
     cases = [case for case in cases if case.expect.get("articles")]
     texts = [text_to_search(read_text(case.ticket)) for case in cases]
     articles = [frozenset(case.expect["articles"]) for case in cases]
     told = zip(texts, encoder.encode(texts), articles, linked(articles), strict=True)
-    return AskedDesk(name, data, search, tuple(Question(*question) for question in told))
+    return AskedDesk(name, search, tuple(Question(*question) for question in told))
 
 
 def fusion_rows(asked: AskedDesk) -> tuple[list[Row], list[Bar], dict[str, float]]:

@@ -1,14 +1,11 @@
 """The bench of fusion and answers: its groups, and its rows over a small knowledge base."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from eval.benches.grouped import Groups, linked
 from eval.benches.retrieval_answers import NEAREST, OURS, TELLTALE, TFIDF, answer_rows, elsewhere_rows
 from eval.benches.retrieval_fusion import AskedDesk, fusion_rows
-from eval.loaders.write_desk import DeskData
 from models.hashing_encoder import HashingEncoder
 from retrieval.dense_index import DenseIndex
 from retrieval.documents import Block, Document
@@ -39,7 +36,7 @@ def asked() -> AskedDesk:
         Question(query, vector, frozenset({thing}), thing)
         for query, vector, thing in zip(queries, ENCODER.encode(queries), THINGS, strict=True)
     )
-    return AskedDesk("things", DeskData(Path(), "things", "things", {}, "0", {}), search, questions)
+    return AskedDesk("things", search, questions)
 
 
 def test_sets_that_share_a_member_are_linked_also_over_a_third() -> None:
