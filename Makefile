@@ -13,7 +13,7 @@ export HF_HUB_OFFLINE := 1
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test check format clean \
 	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
-	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-fast-path bench-large bench-page
+	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-page
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,7 +48,7 @@ check: $(READY) ## Lint, types and import contracts only
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-fast-path bench-large bench-page ## Run every bench (some hours, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-page ## Run every bench (some hours, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing
@@ -89,6 +89,10 @@ bench-rebuild: $(READY) ## Building a knowledge base beside the encoder alone, a
 bench-fast-path: $(READY) ## Demo desk served: CPU of POST /v1/triage, beside that of the encoder alone
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.benches.fast_path $(DESK)
+
+bench-drafting: $(READY) ## Whether the check of drafts catches faults, on sentences about articles nothing was developed on
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.drafting $(DESK)
 
 bench-large: $(READY) ## A field of 1,500 labels and a history of 200,000 tickets (training rows under DATA)
 	@$(BIN)/python -m eval.benches.large

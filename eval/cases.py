@@ -16,21 +16,6 @@ from triage.message_kind import Kind
 from triage.taxonomy import Taxonomy
 from triage.tickets import Name, Ticket, WireModel
 
-#: Reasons that are planned for and not built yet may be expected; nothing is scored on them.
-PLANNED_REASONS = frozenset(
-    (
-        "angry_customer",
-        "vip_requester",
-        "out_of_scope",
-        "conflicting_articles",
-        "account_specific",
-        "repeat_contact",
-        "several_questions_unanswered",
-        "hostile_instructions",
-        "attachment_needed",
-    )
-)
-
 SHAPES = {
     "articles": "a list of texts",
     "handoff_reasons": "a list of texts",
@@ -102,7 +87,7 @@ def _check_expectations(
         if problem := taxonomy.problem_with(field, expect[field]):
             raise CaseError(path, line, f"expects {problem[0]}", problem[1])
     allowed = {"kind": [expect["kind"]] if "kind" in expect else [], "reason": expect.get("handoff_reasons", [])}
-    known = {"kind": get_args(Kind), "reason": (*HANDOFF_RULES, *sorted(PLANNED_REASONS))}
+    known = {"kind": get_args(Kind), "reason": tuple(HANDOFF_RULES)}
     for what, values in allowed.items():
         for value in values:
             if value not in known[what]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import models.egress
 from models.openvino_encoder import OpenVinoEncoder
 from triage.assembly import build_engine, encoder_for_build, generations_of
 from triage.build import BuildReport, build_generation
@@ -19,6 +20,8 @@ NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 #: Exports are named by the hash of their weights, so tests may share the project's.
 ENCODERS = PROJECT / "var" / "encoders"
 
+#: No test may reach another machine, whatever it does wrong.
+models.egress.ALLOW_REMOTE = False
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -1,21 +1,25 @@
 """The one place that orders the steps from a ticket to a suggestion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from time import perf_counter
 
 from models.protocols import FloatArray, TextEncoder
+from models.recent_vectors import RecentVectors
 from retrieval.answerability import Answerability
+from retrieval.documents import Hit
 from retrieval.search import PassageSearch
 from triage.business_hours import Calendar
 from triage.classify import TicketClassifier, by_rule, undecided
 from triage.cleaning import TicketText, read_text
 from triage.desk_files import DeskRules
-from triage.drafting.compose import Voice, compose
+from triage.drafting.asked import Asked, questions_in, unanswered, with_subject
+from triage.drafting.compose import Addressee, Voice, compose
+from triage.drafting.conflicts import find_conflict
 from triage.drafting.handoff import Evidence, decide_handoff
-from triage.drafting.support import check_draft
+from triage.drafting.support import SupportCheck, check_draft
 from triage.history import NoHistory, TicketHistory, duplicates_of, repeats_of
 from triage.language import UNKNOWN, Detector, Language
 from triage.message_kind import MessageKind, message_kind
@@ -172,31 +176,59 @@ class TriageEngine:
             return Outcome()
         query = text_to_search(reading.text)
         hits = self.search.find(query, reading.vector, SEARCH_DEPTH)
-        public = [hit for hit in hits if is_public(hit.document)]
+        whole = self._asked(query, query, reading.vector, hits)
         return Outcome(
             hits=hits,
             similar=self.past.similar(query, reading.vector),
             macros=self.past.saved(query, reading.vector),
-            chance=self.answerable.chance(query, public, self.search.lexical.weight_of),
+            chance=whole.chance,
+            asked=(whole, *self._questions(reading.text)),
         )
+
+    def _questions(self, text: TicketText) -> Iterator[Asked]:
+        """Yield the questions of a message that asks several, each with what is found for it."""
+        questions = questions_in(text.latest)
+        queries = [with_subject(question, text.subject)[:MAX_ENCODED] for question in questions]
+        vectors = self.encoder.encode(queries) if queries else ()
+        for question, query, vector in zip(questions, queries, vectors, strict=True):
+            yield self._asked(question, query, vector, self.search.find(query, vector, SEARCH_DEPTH))
+
+    def _asked(self, words: str, query: str, vector: FloatArray, hits: Sequence[Hit]) -> Asked:
+        public = tuple(hit for hit in hits if is_public(hit.document))
+        chance = self.answerable.chance(query, public, self.search.lexical.weight_of)
+        return Asked(words, vector, public[:DRAFT_DEPTH], chance)
 
     def _draft_or_reasons(self, reading: Reading, found: Outcome) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
         hits = found.hits[:DRAFT_DEPTH]
         public = tuple(hit for hit in hits if is_public(hit.document))
-        evidence = replace(self._evidence(reading), hits=public, internal=best_internal(hits), chance=found.chance)
+        left = unanswered(found.asked[1:], self.rules.policy.rules.several_questions_unanswered.min_chance)
+        evidence = replace(
+            self._evidence(reading),
+            hits=public,
+            internal=best_internal(hits),
+            chance=found.chance,
+            questions=len(found.asked[1:]),
+            unanswered=tuple(question.words for question in left),
+        )
         reasons = decide_handoff(evidence, self.rules.policy)
         if reasons:
             return None, reasons
         draft: Draft | None = None
         problem: str | None = "there was no public passage to write from"
         if public:
-            question, name = text_to_search(reading.text), reading.ticket.requester.name
-            draft, problem = check_draft(*compose(question, name, public, self.voice))
-        if draft is not None:
-            return draft, ()
-        # Where every rule is switched off and there is still nothing to show, a person takes over all the same.
-        rejected = decide_handoff(replace(evidence, rejected_draft=problem), self.rules.policy)
-        return None, rejected or (no_draft(problem),)
+            to = Addressee(reading.ticket.requester.name, reading.text.subject)
+            asked = (replace(found.asked[0], hits=public), *found.asked[1:])
+            written, cited = compose(asked, to, self.voice, self.article_vectors, left)
+            support = SupportCheck(cited, self.article_vectors, self.encoder.encode, reading.text.everything)
+            draft, problem = check_draft(written, support)
+        if draft is None:
+            # Where every rule is switched off and there is still nothing to show, a person takes over all the same.
+            rejected = decide_handoff(replace(evidence, rejected_draft=problem), self.rules.policy)
+            return None, rejected or (no_draft(problem),)
+        similarity = self.rules.policy.rules.conflicting_articles.similarity
+        conflict = find_conflict(draft.sentences, public, self.article_vectors, similarity)
+        reasons = decide_handoff(replace(evidence, conflict=conflict), self.rules.policy) if conflict else ()
+        return (None, reasons) if reasons else (draft, ())
 
     def _evidence(self, reading: Reading) -> Evidence:
         return Evidence(
@@ -240,6 +272,11 @@ class TriageEngine:
     def voice(self) -> Voice:
         """The desk's own words around a draft's facts."""
         return Voice(**self.rules.settings.drafting.model_dump())
+
+    @cached_property
+    def article_vectors(self) -> RecentVectors:
+        """Vectors of the parts of articles that drafts are written from."""
+        return RecentVectors(self.encoder)
 
     @cached_property
     def calendar(self) -> Calendar:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from models.protocols import FloatArray
 from retrieval.documents import Document, Hit
 from triage.cleaning import TicketText
+from triage.drafting.asked import Asked
 from triage.language import Language
 from triage.message_kind import MessageKind
 from triage.novelty import Judgement
@@ -54,7 +55,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the steps after triage came to; chance: that the public passages answer, None where none were looked for."""
+    """What the steps after triage came to.
+
+    chance: that the public passages answer, None where none were looked for; asked: the whole message, then each of
+    its questions where there are several.
+    """
 
     hits: Sequence[Hit] = ()
     similar: tuple[SimilarTicket, ...] = ()
@@ -62,6 +67,7 @@ class Outcome:
     draft: Draft | None = None
     reasons: tuple[HandoffReason, ...] = ()
     chance: float | None = None
+    asked: tuple[Asked, ...] = ()
 
 
 def disposition(reading: Reading, outcome: Outcome) -> Disposition:

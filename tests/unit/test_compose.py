@@ -1,24 +1,34 @@
+"""The writer without a model: what it quotes, in which order, and what it says around that."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from models.hashing_encoder import HashingEncoder
+from models.recent_vectors import RecentVectors
 from retrieval.documents import Document, Hit
 from retrieval.passages import split_into_passages
 from retrieval.plain_text import to_plain_text
+from triage.drafting.answers import runs_of
+from triage.drafting.asked import Asked, questions_in, quotable_words
 from triage.drafting.compose import (
-    NEAR,
+    Addressee,
     Voice,
-    choose_passages,
     compose,
     greeting,
     lay_out,
     quotable,
     relevant_units,
     sentences_of,
+    thanks,
 )
-from triage.drafting.support import check_draft
-from triage.suggestions import DraftSentence
+from triage.drafting.support import SupportCheck, check_draft
+from triage.suggestions import Draft, DraftSentence
 
+ENCODER = HashingEncoder()
 VOICE = Voice("Hello {name},", "Hello,", "Just reply.", "Kind regards,\nBrindle support", 170)
 STEPS = "## Renew\n\n1. Open **Bank**.\n2. Choose the account.\n3. Press **Renew**.\n4. Sign in at your bank.\n"
 PLANS = "## Plans\n\n| plan | price |\n|---|---|\n| Corner | £9 |\n| Counter | £19 |\n| Parade | £39 |\n"
@@ -36,29 +46,43 @@ def hits_of(markdown: str, *scores: float, article: str = "kb-1") -> list[Hit]:
 
 
 def units(question: str, markdown: str) -> list[str]:
-    return [unit.text for unit in relevant_units(question, hits_of(markdown)[0])]
+    return [unit.text for run in runs_of(hits_of(markdown)[0]) for unit in relevant_units(question, run)]
+
+
+def ask(question: str, hits: Sequence[Hit], chance: float = 1.0) -> Asked:
+    return Asked(question, ENCODER.encode([question])[0], tuple(hits), chance)
+
+
+def write(asked: Sequence[Asked], voice: Voice = VOICE, missing: Sequence[Asked] = ()) -> Draft:
+    return compose(asked, Addressee(), voice, RecentVectors(ENCODER), missing)[0]
 
 
 def facts(question: str, hits: list[Hit], max_words: int = 170) -> list[str]:
     voice = Voice("Hello {name},", "Hello,", "Just reply.", "", max_words)
-    draft, _ = compose(question, None, hits, voice)
+    return facts_in(write([ask(question, hits)], voice))
+
+
+def facts_in(draft: Draft) -> list[str]:
     return [sentence.text for sentence in draft.sentences if sentence.role == "fact"]
 
 
 def test_a_draft_greets_leads_quotes_and_closes() -> None:
-    draft, quoted = compose("renew", "Jo Field", hits_of(STEPS), VOICE)
+    asked, to = [ask("renew", hits_of(STEPS))], Addressee("Jo Field", "Re: bank is quiet")
+    draft, quoted = compose(asked, to, VOICE, RecentVectors(ENCODER))
     assert draft.text == (
-        "Hello Jo,\n\nThanks for getting in touch. This is from our article “Your bank”.\n\nRenew\n"
+        "Hello Jo,\n\nThanks for getting in touch about “bank is quiet”. "
+        "This is from our article “Your bank”.\n\nRenew\n"
         "1. Open Bank.\n2. Choose the account.\n3. Press Renew.\n4. Sign in at your bank.\n\n"
         "Just reply.\n\nKind regards,\nBrindle support"
     )
-    assert [passage.id for passage in quoted] == ["kb-1#1"]
+    assert [hit.passage.id for hit in quoted] == ["kb-1#1"]
     assert draft.source == "articles"
 
 
 def test_every_quoted_fact_stands_at_its_span() -> None:
     [hit] = hits_of("## Fees\n\nThe fee is 1.4 % today. It was more before.\n\n- Paid monthly.\n")
-    checked, why = check_draft(*compose("fee", None, [hit], VOICE))
+    draft, cited = compose([ask("fee", [hit])], Addressee(), VOICE, RecentVectors(ENCODER))
+    checked, why = check_draft(draft, SupportCheck(cited, RecentVectors(ENCODER), ENCODER.encode))
     assert why is None
     assert checked is not None
     quoted = [sentence for sentence in checked.sentences if sentence.role == "fact"]
@@ -126,34 +150,125 @@ def test_a_long_text_is_cut_between_sentences() -> None:
     assert found == [f"Sentence number {n} has six words." for n in range(3)]
 
 
+def test_the_rows_that_are_asked_for_are_quoted() -> None:
+    assert facts("price of Parade", hits_of(PLANS)) == ["Parade – price: £39"]
+    assert {"Corner – price: £9", "Counter – price: £19"} <= set(facts("Corner or Counter", hits_of(PLANS)))
+
+
+BULLETS = "## Fees\n\nWhat it costs:\n\n- Corner is £9\n- Counter is £19\n- Parade is £39\n"
+
+
 @pytest.mark.parametrize(
-    ("question", "rows"),
+    ("question", "quoted"),
     [
-        ("How much is Parade?", ["Parade – price: £39"]),
-        ("Corner or Counter?", ["Corner – price: £9", "Counter – price: £19"]),
-        ("hello", ["Corner – price: £9", "Counter – price: £19", "Parade – price: £39"]),
+        ("How much is Parade?", ["What it costs:", "- Parade is £39"]),
+        ("hello", ["What it costs:", "- Corner is £9", "- Counter is £19", "- Parade is £39"]),
     ],
 )
-def test_table_rows_are_chosen_by_the_question(question: str, rows: list[str]) -> None:
-    assert units(question, PLANS) == rows
+def test_of_many_bullets_those_are_quoted_that_share_words_with_the_question(question: str, quoted: list[str]) -> None:
+    assert units(question, BULLETS) == quoted
 
 
-def test_two_rows_are_shown_whichever_is_asked() -> None:
-    assert len(units("Corner", "| plan | price |\n|---|---|\n| Corner | £9 |\n| Counter | £19 |\n")) == 2
+def test_of_two_bullets_both_are_quoted() -> None:
+    assert len(units("Corner", "- Corner is £9\n- Counter is £19\n")) == 2
 
 
-def test_near_passages_of_the_same_article_follow_in_its_order() -> None:
-    markdown = "## One\n\nFirst words.\n\n## Two\n\nSecond words.\n\n## Three\n\nThird words.\n"
-    hits = hits_of(markdown, 0.80 - NEAR / 2, 0.80, 0.80 - NEAR * 2)
-    other = hits_of("## Other\n\nOther words.\n", 0.79, article="kb-2")
-    chosen = choose_passages("words", [hits[0], *other, *hits[1:]], 170)
-    assert [hit.passage.headings[-1] for hit, _ in chosen] == ["One", "Two"]
+def test_sections_of_the_same_article_follow_in_its_order_and_those_of_others_do_not() -> None:
+    markdown = "## One\n\nRenew the bank.\n\n## Two\n\nRenew the bank consent.\n\n## Three\n\nLunch is at noon.\n"
+    hits = hits_of(markdown, 0.79, 0.80, 0.1)
+    other = hits_of("## Other\n\nRenew the bank consent now.\n", 0.79, article="kb-2")
+    assert facts("renew the bank consent", [hits[0], *other, *hits[1:]]) == [
+        "Renew the bank.",
+        "Renew the bank consent.",
+    ]
 
 
-def test_a_further_passage_that_does_not_fit_is_left_out() -> None:
-    hits = hits_of("## One\n\nFirst words here.\n\n## Two\n\nSecond words here.\n", 0.8, 0.79)
-    assert facts("words", hits, max_words=5) == ["First words here."]
-    assert facts("words", hits, max_words=6) == ["First words here.", "Second words here."]
+def test_a_further_section_that_does_not_fit_is_left_out() -> None:
+    hits = hits_of("## One\n\nRenew bank now.\n\n## Two\n\nRenew bank then.\n", 0.8, 0.79)
+    assert facts("renew bank now", hits, max_words=5) == ["Renew bank now."]
+    assert facts("renew bank now", hits, max_words=6) == ["Renew bank now.", "Renew bank then."]
+
+
+def test_two_procedures_of_a_section_are_two_runs_each_with_what_leads_to_it() -> None:
+    markdown = "## Pay\n\nBy card\n\n1. Open it.\n2. Press Pay.\n\nBy cash\n\n1. Take the money.\n2. Count it.\n"
+    runs = [run.text.splitlines() for run in runs_of(hits_of(markdown)[0])]
+    assert runs == [["By card", "1. Open it.", "2. Press Pay."], ["By cash", "1. Take the money.", "2. Count it."]]
+
+
+def test_a_question_that_another_article_answers_gets_its_own_part_in_the_customers_words() -> None:
+    bank, fees = hits_of(STEPS), hits_of("The fee is £9 a month.\n", article="kb-2")
+    whole = ask("How do I renew the bank? And what is the fee each month?", [*bank, *fees])
+    asked = [whole, ask("How do I renew the bank?", bank), ask("And what is the fee each month?", fees)]
+    draft = write(asked)
+    assert "You also asked: “And what is the fee each month?” This is from our article “Your bank”." in draft.text
+    assert facts_in(draft)[-1] == "The fee is £9 a month."
+    unsure = write([*asked[:2], replace(asked[2], chance=0.4)])
+    assert "You also asked" not in unsure.text
+
+
+def test_a_question_without_an_answer_is_named_and_one_that_must_not_be_repeated_is_not() -> None:
+    asked = [ask("renew", hits_of(STEPS))]
+    missing = [ask("Do you sell kites?", []), ask("Is https://x.example yours?", [])]
+    draft = write(asked, missing=missing)
+    assert "I could not find an answer to “Do you sell kites?” in our articles." in draft.text
+    assert "x.example" not in draft.text
+
+
+def test_what_the_article_asks_for_is_asked_for() -> None:
+    markdown = (
+        "## Doubled\n\nWe look into a second charge.\n\nTell us the date of the payment.\n\nKites fly on Sundays.\n"
+    )
+    assert facts("second charge look into", hits_of(markdown)) == [
+        "We look into a second charge.",
+        "Tell us the date of the payment.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        ("till is down", "Thanks for getting in touch about “till is down”."),
+        ("RE: Fwd: till is down ", "Thanks for getting in touch about “till is down”."),
+        ("", "Thanks for getting in touch."),
+        ("Re:", "Thanks for getting in touch."),
+        ("go to http://x.example/pay", "Thanks for getting in touch."),
+        ("mail me@x.example", "Thanks for getting in touch."),
+        ("<b>now</b>", "Thanks for getting in touch."),
+        ("[click](x)", "Thanks for getting in touch."),
+        ("say “yes” to all", "Thanks for getting in touch."),
+        ("word " * 30, "Thanks for getting in touch."),
+        ("two\u202elines", "Thanks for getting in touch."),
+    ],
+)
+def test_the_subject_is_said_back_unless_it_could_do_harm(subject: str, said: str) -> None:
+    assert thanks(subject) == said
+
+
+@given(st.text(max_size=80))
+@settings(max_examples=100, deadline=None)
+def test_what_is_said_back_is_one_line_that_holds_no_mark_of_a_language(words: str) -> None:
+    said = quotable_words(words)
+    assert said is None or (
+        said.isprintable() and not set("<>{}[]|`“”") & set(said) and said in " ".join(words.split())
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "questions"),
+    [
+        ("How do I renew it? What does it cost to renew?", ("How do I renew it?", "What does it cost to renew?")),
+        ("How do I renew it? Why?", ()),
+        ("Can I renew it early? And when? Who may press the button?",
+         ("Can I renew it early? And when?", "Who may press the button?")),
+        ("It broke.\nhow do i mend it\nwhere is the shop near me", ("how do i mend it", "where is the shop near me")),
+        ("It broke. How do I mend it?", ()),
+        ("How are you today? Can you help me with this? How do I mend it?", ()),
+        (" ".join(f"What is number {n} for me?" for n in range(5)), ()),
+        ("", ()),
+    ],
+)  # fmt: skip
+def test_a_message_with_several_questions_is_taken_apart(text: str, questions: tuple[str, ...]) -> None:
+    assert questions_in(text) == questions
 
 
 def test_openings_of_articles_with_sections_are_not_quoted() -> None:

@@ -6,6 +6,7 @@ from retrieval.article_files import read_articles
 from retrieval.documents import Hit, Passage
 from retrieval.passages import split_into_passages
 from retrieval.plain_text import to_plain_text
+from triage.drafting.answers import runs_of
 from triage.drafting.compose import relevant_units
 from triage.drafting.support import check_draft, find_support
 from triage.suggestions import Draft, DraftSentence, Support
@@ -21,6 +22,10 @@ FACTS = (
     "Yearly plans are refunded in full within 14 days.",
     "Ask Moira Kettle; you can send 250 e-mails a day.",
 )
+
+
+def stands(sentence: str) -> Support | None:
+    return find_support(sentence, [PASSAGE])
 
 
 def draft(*facts: str) -> Draft:
@@ -50,7 +55,11 @@ def test_every_unit_of_the_demo_desk_stands_where_its_span_says(project: Path) -
     for document in read_articles(project / "desks" / "demo" / "articles"):
         for passage in split_into_passages(document):
             hit = Hit(passage, document, 1.0, 1.0, 0.0, ())
-            for unit in relevant_units(passage.text, hit):
+            runs = list(runs_of(hit))
+            assert [block for run in runs for block in run.blocks] == [
+                block for block in document.blocks if passage.start <= block.start < passage.end
+            ]
+            for unit in (unit for run in runs for unit in relevant_units(passage.text, run)):
                 found = find_support(unit.text, [passage])
                 assert found is not None, unit.text
                 assert document.text[found.start : found.end].split() == unit.text.split()
@@ -85,7 +94,7 @@ def test_a_sentence_is_not_put_together_from_two_passages() -> None:
 
 
 def test_a_draft_that_stands_keeps_its_words_and_gets_its_spans() -> None:
-    checked, why = check_draft(draft(*FACTS), [PASSAGE])
+    checked, why = check_draft(draft(*FACTS), stands)
     assert why is None
     assert checked is not None
     assert checked.text == "Hello Jo,\n\nOur article covers this.\n\n" + " ".join(FACTS) + "\n\nJust reply."
@@ -94,7 +103,7 @@ def test_a_draft_that_stands_keeps_its_words_and_gets_its_spans() -> None:
 
 
 def test_one_unsupported_sentence_of_three_is_dropped_with_a_warning() -> None:
-    checked, why = check_draft(draft(*FACTS[:2], "You can send 999 e-mails a day."), [PASSAGE])
+    checked, why = check_draft(draft(*FACTS[:2], "You can send 999 e-mails a day."), stands)
     assert why is None
     assert checked is not None
     assert "999" not in checked.text
@@ -105,7 +114,7 @@ def test_one_unsupported_sentence_of_three_is_dropped_with_a_warning() -> None:
 def test_support_that_the_writer_claims_counts_for_nothing() -> None:
     claim = Support(article_id="kb-1", start=0, end=9, score=1.0)
     lies = DraftSentence(text="We refund everything.", role="fact", support=(claim,))
-    assert check_draft(Draft(text="x", sentences=(lies,), source="model"), [PASSAGE])[0] is None
+    assert check_draft(Draft(text="x", sentences=(lies,), source="model"), stands)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +127,7 @@ def test_support_that_the_writer_claims_counts_for_nothing() -> None:
     ],
 )
 def test_losing_too_much_is_no_draft_and_says_why(facts: tuple[str, ...], why: str) -> None:
-    assert check_draft(draft(*facts), [PASSAGE]) == (None, why)
+    assert check_draft(draft(*facts), stands) == (None, why)
 
 
 def test_a_table_row_and_numbered_step_stand_as_they_are() -> None:

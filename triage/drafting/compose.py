@@ -1,22 +1,30 @@
-"""The writer without a language model: it quotes the passages that answer, whole steps in their order."""
+"""The writer without a language model: it quotes what answers, whole steps in their order, by the customer's words."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from retrieval.documents import Hit, Passage
+from retrieval.documents import Block, Hit
 from retrieval.lexical_index import tokenize
+from triage.drafting.answers import Run, Vectors, choose_runs
+from triage.drafting.asked import Asked, quotable_words
 from triage.suggestions import Draft, DraftSentence
 
-#: A second passage is quoted when its score is this near to the best one's.
-NEAR = 0.06
-NEAR_STEPS = 0.2
-#: From this many blocks of one kind on, a passage is taken for a list of cases rather than one explanation.
+#: From this many bullets on, a list is taken for cases of which some apply, rather than one explanation.
 MANY = 3
+#: Another article is quoted for one of several questions where it answers with this chance.
+SURE = 0.5
+#: At most so many sentences that ask the customer for something are added.
+MOST_ASKS = 2
 #: A sentence ends at a stop that is followed by white space and something that opens a sentence.
 SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"”’)]))\s+(?=[\"“‘(]?[A-Z0-9£])")
 STEP = re.compile(r"\d+\. ")
 NAME = re.compile(r"[^\W\d_](?:['’-]?[^\W\d_]){0,29}\.?(?=\s|$)")
+#: Mail programs put it in front of a subject.
+REPLY_MARK = re.compile(r"^(?:(?:re|fwd?|aw|wg|tr|rv)\s?:\s*)+", re.I)
+#: How an article asks for what the desk needs to know.
+ASK = re.compile(r"^(?:please )?(?:tell|send|give|mail) us\b|^(?:please )?let us know\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -30,44 +38,44 @@ class Voice:
     max_words: int
 
 
-def compose(question: str, name: str | None, hits: Sequence[Hit], voice: Voice) -> tuple[Draft, list[Passage]]:
-    """Return a draft that quotes the best passages of the best hit's article, and the passages it quotes.
+@dataclass(frozen=True)
+class Addressee:
+    """Whom a reply goes to: their name, and the subject that they wrote."""
 
-    hits: best first, at least one, none that customers may not read.
+    name: str | None = None
+    subject: str = ""
+
+
+def compose(
+    asked: Sequence[Asked], to: Addressee, voice: Voice, vectors: Vectors, open_questions: Sequence[Asked] = ()
+) -> tuple[Draft, list[Hit]]:
+    """Return a draft that quotes what answers, and the passages it quotes, as they were found.
+
+    asked: the whole message first, then each of its questions where there are several; hits best first, at least one
+    for the message, none that customers may not read. open_questions: those that nothing was found for.
     """
-    document = hits[0].document
-    lead = f"Thanks for getting in touch. This is from our article “{document.title}”."
-    sentences = [DraftSentence(text=greeting(name, voice), role="greeting"), DraftSentence(text=lead, role="lead")]
-    quoted = choose_passages(question, hits, voice.max_words)
-    heading = ""
-    for hit, units in quoted:
-        if hit.passage.headings and hit.passage.headings[-1] != heading:
-            heading = hit.passage.headings[-1]
-            sentences.append(DraftSentence(text=heading, role="lead"))
-        sentences += units
+    main = asked[0]
+    sentences = [DraftSentence(text=greeting(to.name, voice), role="greeting")]
+    sentences.append(DraftSentence(text=f"{thanks(to.subject)} {_from_article(main.hits[0])}", role="lead"))
+    runs = choose_runs(asked, quotable(main.hits), vectors, voice.max_words)
+    sentences += _quoted(main.words, runs, voice.max_words)
+    sentences += _asks(main.hits, runs)
+    quoted = list(runs)
+    for question in _elsewhere(asked):
+        left = voice.max_words - sum(run.words for run in quoted)
+        more = choose_runs([question], quotable(question.hits), vectors, max(left, 0))[:1]
+        about = f"You also asked: “{question.quote}” " if question.quote else ""
+        sentences.append(DraftSentence(text=f"{about}{_from_article(question.hits[0])}", role="lead"))
+        sentences += _quoted(question.words, more, voice.max_words)
+        quoted += more
+    for one in open_questions:
+        if one.quote:
+            said = f"I could not find an answer to “{one.quote}” in our articles."
+            sentences.append(DraftSentence(text=said, role="closing"))
     closings = [text for text in (voice.closing, voice.signature) if text]
     sentences += [DraftSentence(text=text, role="closing") for text in closings]
     draft = Draft(text=lay_out(sentences), sentences=tuple(sentences), source="articles")
-    return draft, [hit.passage for hit, _ in quoted]
-
-
-def choose_passages(question: str, hits: Sequence[Hit], max_words: int) -> list[tuple[Hit, list[DraftSentence]]]:
-    """Return the passages to quote, each with its sentences, in the article's order.
-
-    The best one is quoted; a second follows if it scores nearly as well and fits into the words left. Where the best
-    one gives no steps, one that does may score somewhat less: customers ask what to do.
-    """
-    best, *others = quotable(hits)
-    chosen = [(best, _within(relevant_units(question, best), max_words))]
-    has_steps = any(STEP.match(unit.text) for unit in chosen[0][1])
-    left = max_words - _words(chosen[0][1])
-    for hit in others:
-        units = relevant_units(question, hit)
-        gives_steps = not has_steps and any(STEP.match(unit.text) for unit in units)
-        if hit.score >= best.score - (NEAR_STEPS if gives_steps else NEAR) and _words(units) <= left:
-            chosen.append((hit, units))
-            break
-    return sorted(chosen, key=lambda quoted: quoted[0].passage.start)
+    return draft, list({run.hit.passage.id: run.hit for run in quoted}.values())
 
 
 def quotable(hits: Sequence[Hit]) -> list[Hit]:
@@ -86,25 +94,87 @@ def greeting(name: str | None, voice: Voice) -> str:
     return voice.greeting.replace("{name}", match.group().rstrip(".")) if match else voice.greeting_unnamed
 
 
-def relevant_units(question: str, hit: Hit) -> list[DraftSentence]:
-    """Return the sentences, steps, bullets and table rows of a passage that belong in an answer, in order.
+def thanks(subject: str) -> str:
+    """Say back what the customer wrote about, in the words of the subject where a draft may repeat them."""
+    words = quotable_words(REPLY_MARK.sub("", subject.strip()))
+    return f"Thanks for getting in touch about “{words}”." if words else "Thanks for getting in touch."
 
-    Numbered steps always do. Of many paragraphs, bullets or rows, each of which stands for a case of its own, only
-    those are taken that share the most words with the question, as long as any shares one.
+
+def _from_article(hit: Hit) -> str:
+    return f"This is from our article “{hit.document.title}”."
+
+
+def _elsewhere(asked: Sequence[Asked]) -> Iterator[Asked]:
+    """Yield the questions that another article answers than the one that answers the whole message."""
+    seen = {asked[0].hits[0].document.id}
+    for question in asked[1:]:
+        if question.hits and question.chance >= SURE and question.hits[0].document.id not in seen:
+            seen.add(question.hits[0].document.id)
+            yield question
+
+
+def _quoted(question: str, runs: Sequence[Run], max_words: int) -> Iterator[DraftSentence]:
+    """Yield the sentences of runs, under a heading where a section is more than a paragraph or not the only one."""
+    sections = [(headings, list(group)) for headings, group in groupby(runs, lambda run: run.hit.passage.headings)]
+    for headings, group in sections:
+        listed = any(block.kind != "paragraph" for run in group for block in run.blocks)
+        if headings and (listed or len(sections) > 1):
+            yield DraftSentence(text=headings[-1], role="lead")
+        for run in group:
+            yield from within(list(relevant_units(question, run)), max_words)
+
+
+def relevant_units(question: str, run: Run) -> Iterator[DraftSentence]:
+    """Yield the sentences, steps, bullets and table rows of a run that belong in an answer, in order.
+
+    Of many bullets, each of which stands for a case of its own, only those are taken that share the most words with
+    the question, as long as any shares one.
     """
-    asked = set(tokenize(question))
-    text = hit.document.text
-    blocks = [block for block in hit.document.blocks if hit.passage.start <= block.start < hit.passage.end]
-    shared = {block: len(asked & set(tokenize(text[block.start : block.end]))) for block in blocks}
-    units: list[DraftSentence] = []
-    for block in blocks:
-        alike = [shared[other] for other in blocks if other.kind == block.kind]
-        if block.kind != "step" and len(alike) >= MANY and shared[block] < max(alike) / 2:
+    asked, text = set(tokenize(question)), run.hit.document.text
+    shared = {block: len(asked & set(tokenize(text[block.start : block.end]))) for block in run.blocks}
+    bullets = [shared[block] for block in run.blocks if block.kind == "bullet"]
+    for block in run.blocks:
+        if block.kind == "bullet" and len(bullets) >= MANY and shared[block] < max(bullets) / 2:
             continue
-        words = text[block.start : block.end]
-        parts = sentences_of(words) if block.kind == "paragraph" else [words]
-        units += [DraftSentence(text=part, role="fact", starts_line=number == 0) for number, part in enumerate(parts)]
-    return units
+        yield from _sentences(text, block)
+
+
+def _sentences(text: str, block: Block) -> Iterator[DraftSentence]:
+    words = text[block.start : block.end]
+    parts = sentences_of(words) if block.kind == "paragraph" else [words]
+    for number, part in enumerate(parts):
+        yield DraftSentence(text=part, role="fact", starts_line=number == 0)
+
+
+def within(units: Sequence[DraftSentence], budget: int) -> list[DraftSentence]:
+    """Return units up to a number of words, one at least; a numbered procedure that was begun is finished."""
+    steps = [number for number, unit in enumerate(units) if STEP.match(unit.text)]
+    kept: list[DraftSentence] = []
+    words = 0
+    for number, unit in enumerate(units):
+        begun = any(step < number for step in steps) and any(step >= number for step in steps)
+        words += len(unit.text.split())
+        if kept and not begun and words > budget:
+            break
+        kept.append(unit)
+    return kept
+
+
+def _asks(hits: Sequence[Hit], runs: Sequence[Run]) -> list[DraftSentence]:
+    """Return the sentences of the quoted sections that ask the customer for something, and are not quoted yet."""
+    quoted = {block for run in runs for block in run.blocks}
+    sections = {run.hit.passage.headings for run in runs}
+    passages = {run.hit.passage for run in runs}
+    found = [
+        DraftSentence(text=sentence.text, role="fact")
+        for hit in hits
+        if hit.passage in passages and hit.passage.headings in sections
+        for block in hit.document.blocks
+        if hit.passage.start <= block.start < hit.passage.end and block not in quoted and block.kind == "paragraph"
+        for sentence in _sentences(hit.document.text, block)
+        if ASK.match(sentence.text)
+    ]
+    return found[:MOST_ASKS]
 
 
 def sentences_of(paragraph: str) -> list[str]:
@@ -127,19 +197,3 @@ def _separator(previous: DraftSentence, sentence: DraftSentence) -> str:
     if sentence.role != "fact" or (previous.role == "lead" and previous.text.endswith(".")):
         return "\n\n"
     return "\n" if sentence.starts_line or previous.role == "lead" else " "
-
-
-def _words(units: Sequence[DraftSentence]) -> int:
-    return sum(len(unit.text.split()) for unit in units)
-
-
-def _within(units: Sequence[DraftSentence], budget: int) -> list[DraftSentence]:
-    """Return units up to a number of words; a numbered procedure that was begun is finished."""
-    steps = [number for number, unit in enumerate(units) if STEP.match(unit.text)]
-    kept: list[DraftSentence] = []
-    for number, unit in enumerate(units):
-        begun = any(step < number for step in steps) and any(step >= number for step in steps)
-        if kept and not begun and _words(kept) + _words([unit]) > budget:
-            break
-        kept.append(unit)
-    return kept

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from retrieval.documents import Hit
 from triage.cleaning import MAX_WATCHED, TicketText
 from triage.drafting.clauses import find_wording
+from triage.drafting.conflicts import Conflict
 from triage.drafting.policy import Policy
 from triage.drafting.wording import addressed_to_machine, anger, own_case, points_at_attachment
 from triage.language import Language
@@ -28,7 +29,9 @@ class Evidence:
     hits: the public passages found, best first, or None where no search was made (then search rules stay silent);
     internal: the best passage that only agents may read; chance: that the public ones answer, None where nobody
     reckoned; novelty: whether the ticket is like any past one.
-    rejected_draft: why the draft was dropped, where one was written and did not stand. repeats: other tickets of the
+    questions, unanswered: how many questions the message asks where it asks several, and those that nothing answers;
+    rejected_draft: why the draft was dropped, where one was written and did not stand; conflict: another article that
+    says otherwise than the draft. repeats: other tickets of the
     requester about the same matter, the newest first. tags: the requester's and the ticket's.
     """
 
@@ -40,7 +43,10 @@ class Evidence:
     hits: tuple[Hit, ...] | None = None
     internal: Hit | None = None
     chance: float | None = None
+    questions: int = 0
+    unanswered: tuple[str, ...] = ()
     rejected_draft: str | None = None
+    conflict: Conflict | None = None
     novelty: Judgement | None = None
     repeats: tuple[RepeatOf, ...] = ()
     tags: frozenset[str] = frozenset()
@@ -206,6 +212,25 @@ def no_supporting_article(evidence: Evidence, policy: Policy) -> tuple[str, str]
     return said, f"“{best.document.title}” had a similarity of {needed:.3f}; it has {best.dense:.3f}"
 
 
+def conflicting_articles(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """Another article gives another number for what the draft says."""
+    found = evidence.conflict
+    if found is None:
+        return None
+    said = f"the draft says {quoted(found.sentence)}, but “{found.title}” says {quoted(found.other)}"
+    return said, "The articles had agreed"
+
+
+def several_questions_unanswered(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
+    """The customer asks several things, and too many of them have no answer in the articles."""
+    share = policy.rules.several_questions_unanswered.share
+    if not evidence.questions or len(evidence.unanswered) < max(1, share * evidence.questions):
+        return None
+    told = "; ".join(quoted(question) for question in evidence.unanswered[:3])
+    said = f"{len(evidence.unanswered)} of {evidence.questions} questions: {told}"
+    return said, f"Fewer than {share:.0%} of the questions had been without an answer"
+
+
 def unsupported_draft(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """A draft was written, and what it said did not stand in its sources."""
     if evidence.rejected_draft is None:
@@ -229,6 +254,8 @@ HANDOFF_RULES: Mapping[str, Rule] = {
     "out_of_scope": out_of_scope,
     "low_confidence": low_confidence,
     "no_supporting_article": no_supporting_article,
+    "conflicting_articles": conflicting_articles,
+    "several_questions_unanswered": several_questions_unanswered,
     "unsupported_draft": unsupported_draft,
 }
 

@@ -164,6 +164,25 @@ class NoSupportingArticle(RulePolicy):
     internal_lead: float = Field(default=0.05, ge=0, le=2)
 
 
+class ConflictingArticles(RulePolicy):
+    """Two articles give different numbers for the same.
+
+    similarity: sentences at least so alike (a cosine) are held against each other.
+    """
+
+    similarity: float = Field(default=0.8, ge=-1, le=1)
+
+
+class SeveralQuestionsUnanswered(RulePolicy):
+    """A message asks several things, and too many of them have no answer.
+
+    share: of its questions, from which on a person takes over; min_chance: below it a question has no answer.
+    """
+
+    share: float = Field(default=0.6, gt=0, le=1)
+    min_chance: float = Field(default=0.2, ge=0, le=1)
+
+
 class UnsupportedDraft(RulePolicy):
     """A draft was written and too little of it stood in its sources."""
 
@@ -186,6 +205,8 @@ class Rules(FileModel):
     out_of_scope: OutOfScope = OutOfScope()
     low_confidence: LowConfidence = LowConfidence()
     no_supporting_article: NoSupportingArticle = NoSupportingArticle()
+    conflicting_articles: ConflictingArticles = ConflictingArticles()
+    several_questions_unanswered: SeveralQuestionsUnanswered = SeveralQuestionsUnanswered()
     unsupported_draft: UnsupportedDraft = UnsupportedDraft()
 
 
