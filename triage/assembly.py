@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+import random
 from collections.abc import Callable
 from datetime import date
 from itertools import zip_longest
@@ -12,9 +13,9 @@ from models.encoder_folders import EncoderFolder, find_encoder_folder
 from models.errors import EncoderError
 from models.hashing_encoder import HashingEncoder
 from models.openvino_encoder import OpenVinoEncoder, find_export
-from models.protocols import TextEncoder
+from models.protocols import TextEncoder, TextGenerator
 from retrieval.answerability import Answerability
-from triage.desk_files import Desk, DeskRules, DeskSettings, hashes_of, read_rules
+from triage.desk_files import Desk, DeskRules, DeskSettings, ModelSettings, hashes_of, read_rules
 from triage.engine import MAX_ENCODED, TriageEngine
 from triage.errors import GenerationError
 from triage.generation_files import FIELDS, read_heads, read_past_replies, read_search
@@ -123,6 +124,7 @@ def engine_of(generation: Generation, folder: Path, var: Path, detector: Detecto
         past=read_past_replies(generation.folder, encoder.dimension),
         rules=rules,
         detect_language=detector,
+        generator=generator_of(rules.settings.drafting.model, folder),
         versions=Versions(
             engine=importlib.metadata.version("firstline"),
             encoder=encoder.identity,
@@ -132,6 +134,30 @@ def engine_of(generation: Generation, folder: Path, var: Path, detector: Detecto
             taxonomy=version_of(generation.folder / "taxonomy.toml"),
         ),
     )
+
+
+def generator_of(settings: ModelSettings | None, folder: Path) -> TextGenerator | None:
+    """Return the language model that a desk names, with retries, breaker, budget and line around it, or None.
+
+    Raises `GeneratorSettingsError` where it cannot be used.
+    """
+    if settings is None:
+        return None
+    from models.generator_guards import GuardSettings, guarded
+
+    generator: TextGenerator
+    if settings.kind == "openai":
+        from models.egress import Egress, EgressLimits
+        from models.openai_generator import OpenAIEndpoint, OpenAIGenerator
+
+        endpoint = OpenAIEndpoint(settings.base_url, settings.model, settings.key_variable, settings.json_mode)
+        generator = OpenAIGenerator(endpoint, Egress(EgressLimits(allow_loopback=settings.loopback)))
+    else:
+        from models.transformers_generator import TransformersGenerator
+
+        generator = TransformersGenerator(folder / settings.folder)
+    # Pauses between tries need no secret.
+    return guarded(generator, GuardSettings(tokens_per_period=settings.tokens_per_day), random.random)
 
 
 def is_built(folder: Path, var: Path) -> bool:

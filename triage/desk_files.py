@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from models.artifact_files import sha256_of_file
 from retrieval.article_files import NOTHING_KNOWN, read_articles
@@ -38,14 +38,42 @@ class SlaTarget(FileModel):
     resolve_hours: float = Field(gt=0, le=10_000)
 
 
+class ModelSettings(FileModel):
+    """A language model that drafts: ``[drafting.model]`` of desk.toml. Without it drafts quote the articles.
+
+    kind: ``openai`` for any endpoint that is compatible, with base_url, model, and the name of the environment variable
+    that holds the key; ``transformers`` for a folder with weights, beside desk.toml or absolute. loopback: the endpoint
+    may be on this machine, and http. seconds: for everything, tries included; tokens_per_day: in and out together.
+    """
+
+    kind: Literal["openai", "transformers"]
+    base_url: str = ""
+    model: str = ""
+    key_variable: str = ""
+    json_mode: Literal["none", "object", "schema"] = "none"
+    loopback: bool = False
+    folder: str = ""
+    seconds: float = Field(default=20, gt=0, le=120)
+    tokens_per_day: int = Field(default=1_000_000, ge=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ModelSettings":
+        wanted = ("base_url", "model") if self.kind == "openai" else ("folder",)
+        missing = [name for name in wanted if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"a model of kind {self.kind!r} needs {' and '.join(missing)}")
+        return self
+
+
 class DraftingSettings(FileModel):
-    """The desk's voice."""
+    """The desk's voice, and the language model that drafts, if any."""
 
     greeting: str = "Hello {name},"
     greeting_unnamed: str = "Hello,"
     closing: str = "Just reply to this message if anything is still unclear."
     signature: str = ""
     max_words: int = Field(default=180, ge=40, le=600)
+    model: ModelSettings | None = None
 
     @field_validator("greeting", "greeting_unnamed", "closing", "signature")
     @classmethod

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from time import perf_counter
 
-from models.protocols import FloatArray, TextEncoder
-from models.recent_vectors import RecentVectors
+from models.protocols import GENERATION_SECONDS, FloatArray, TextEncoder, TextGenerator
 from retrieval.answerability import Answerability
 from retrieval.documents import Hit
 from retrieval.search import PassageSearch
@@ -16,10 +15,9 @@ from triage.classify import TicketClassifier, by_rule, undecided
 from triage.cleaning import TicketText, read_text
 from triage.desk_files import DeskRules
 from triage.drafting.asked import Asked, questions_in, unanswered, with_subject
-from triage.drafting.compose import Addressee, Voice, compose
-from triage.drafting.conflicts import find_conflict
+from triage.drafting.compose import Addressee, Voice
 from triage.drafting.handoff import Evidence, decide_handoff
-from triage.drafting.support import SupportCheck, check_draft
+from triage.drafting.writer import Matter, Writer, Written
 from triage.history import NoHistory, TicketHistory, duplicates_of, repeats_of
 from triage.language import UNKNOWN, Detector, Language
 from triage.message_kind import MessageKind, message_kind
@@ -72,6 +70,7 @@ class TriageEngine:
     versions: Versions
     timer: Callable[[], float] = perf_counter
     history: TicketHistory = field(default_factory=NoHistory)
+    generator: TextGenerator | None = None
 
     def suggest(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
         """Return the whole suggestion: a draft, or a handoff with its reasons, or no reply with its reason.
@@ -199,13 +198,12 @@ class TriageEngine:
         return Asked(words, vector, public[:DRAFT_DEPTH], chance)
 
     def _draft_or_reasons(self, reading: Reading, found: Outcome) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
-        hits = found.hits[:DRAFT_DEPTH]
-        public = tuple(hit for hit in hits if is_public(hit.document))
+        public = found.asked[0].hits if found.asked else ()
         left = unanswered(found.asked[1:], self.rules.policy.rules.several_questions_unanswered.min_chance)
         evidence = replace(
             self._evidence(reading),
             hits=public,
-            internal=best_internal(hits),
+            internal=best_internal(found.hits[:DRAFT_DEPTH]),
             chance=found.chance,
             questions=len(found.asked[1:]),
             unanswered=tuple(question.words for question in left),
@@ -213,22 +211,15 @@ class TriageEngine:
         reasons = decide_handoff(evidence, self.rules.policy)
         if reasons:
             return None, reasons
-        draft: Draft | None = None
-        problem: str | None = "there was no public passage to write from"
-        if public:
-            to = Addressee(reading.ticket.requester.name, reading.text.subject)
-            asked = (replace(found.asked[0], hits=public), *found.asked[1:])
-            written, cited = compose(asked, to, self.voice, self.article_vectors, left)
-            support = SupportCheck(cited, self.article_vectors, self.encoder.encode, reading.text.everything)
-            draft, problem = check_draft(written, support)
-        if draft is None:
+        to = Addressee(reading.ticket.requester.name, reading.text.subject)
+        matter = Matter(found.asked, left, to, reading.text.everything)
+        written = self.writer.write(matter) if public else Written(None, "there was no public passage to write from")
+        evidence = replace(evidence, rejected_draft=written.problem, conflict=written.conflict)
+        reasons = decide_handoff(evidence, self.rules.policy)
+        if written.draft is None:
             # Where every rule is switched off and there is still nothing to show, a person takes over all the same.
-            rejected = decide_handoff(replace(evidence, rejected_draft=problem), self.rules.policy)
-            return None, rejected or (no_draft(problem),)
-        similarity = self.rules.policy.rules.conflicting_articles.similarity
-        conflict = find_conflict(draft.sentences, public, self.article_vectors, similarity)
-        reasons = decide_handoff(replace(evidence, conflict=conflict), self.rules.policy) if conflict else ()
-        return (None, reasons) if reasons else (draft, ())
+            return None, reasons or (no_draft(written.problem),)
+        return (None, reasons) if reasons else (self.writer.improve(written.draft, matter), ())
 
     def _evidence(self, reading: Reading) -> Evidence:
         return Evidence(
@@ -269,14 +260,12 @@ class TriageEngine:
         )
 
     @cached_property
-    def voice(self) -> Voice:
-        """The desk's own words around a draft's facts."""
-        return Voice(**self.rules.settings.drafting.model_dump())
-
-    @cached_property
-    def article_vectors(self) -> RecentVectors:
-        """Vectors of the parts of articles that drafts are written from."""
-        return RecentVectors(self.encoder)
+    def writer(self) -> Writer:
+        """What drafts are written by."""
+        settings, similarity = self.rules.settings, self.rules.policy.rules.conflicting_articles.similarity
+        voice = Voice(**settings.drafting.model_dump(exclude={"model"}))
+        seconds = settings.drafting.model.seconds if settings.drafting.model else GENERATION_SECONDS
+        return Writer(settings.name, voice, self.encoder, similarity, self.generator, seconds)
 
     @cached_property
     def calendar(self) -> Calendar:
