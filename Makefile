@@ -11,7 +11,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format clean \
+.PHONY: help setup run demo demo-drafts test check format clean \
 	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
 	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-page
 
@@ -47,6 +47,10 @@ check: $(READY) ## Lint, types and import contracts only
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+demo-drafts: $(READY) ## Print twenty drafts beside their sources, to be read
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.demo_drafts $(DESK)
 
 bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-page ## Run every bench (some hours, alone on the machine)
 

@@ -1,4 +1,4 @@
-"""Drafts: whether the check of support catches faults, and how near drafts are to what people wrote.
+"""Drafts: whether the check of support catches faults, how near drafts are to what people wrote, and handoff.
 
 The sentences are our own, about articles that nothing was developed on: half of them stand in their article, half hold
 one planted fault, and half of each are in other words than the article's.
@@ -9,9 +9,16 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from eval.benches.frame import Bar, Row, write_bench
+from eval.benches.drafting_handoff import UNSEEN, wording_rows
+from eval.benches.drafting_replies import reply_rows
+from eval.benches.frame import Bar, Row, data_folder, write_bench
+from eval.benches.ledger import LEDGER
+from eval.benches.systems import note_look
+from eval.loaders import load
+from eval.loaders.write_desk import write_desk
 from models.protocols import TextEncoder
 from models.recent_vectors import RecentVectors
 from retrieval.article_files import read_articles
@@ -40,12 +47,18 @@ class Judged:
     passed: bool
 
 
-def main(desk: Path, var: Path, folder: Path = SET) -> None:
+def main(desk: Path, var: Path, folder: Path = SET, ledger: Path = LEDGER) -> None:
     """Run the bench."""
     started = time.monotonic()
-    judged = judge(folder, build_engine(desk, var).encoder)
-    rows = [*fault_rows(judged), *alarm_rows(judged)]
-    write_bench("drafting", started, rows, [*fault_bars(judged), *alarm_bars(judged)], var / "bench")
+    encoder = build_engine(desk, var).encoder
+    judged = judge(folder, encoder)
+    data = write_desk(load("wixqa", data_folder("wixqa")), var / "bench" / "drafting" / "desk")
+    rows, bars, figures = reply_rows("wixqa", data.folder, var, encoder)
+    note_look(ledger, datetime.now(UTC).date(), "wixqa: drafts", "all questions", data, figures)
+    wording, held = wording_rows(UNSEEN)
+    rows = [*fault_rows(judged), *alarm_rows(judged), *rows, *wording]
+    bars = [*fault_bars(judged), *alarm_bars(judged), *bars, *held]
+    write_bench("drafting", started, rows, bars, var / "bench")
 
 
 def judge(folder: Path, encoder: TextEncoder) -> list[Judged]:

@@ -52,8 +52,12 @@ def _overlap(case: Case, found: Suggestion, part: str) -> float | None:
     """
     if found.draft is None:
         return None
-    score = _rouge().score(case.expect["reply"], facts_of(found.draft))["rougeL"]
-    return float(getattr(score, part))
+    return rouge_l(case.expect["reply"], facts_of(found.draft), part)
+
+
+def rouge_l(expected: str, text: str, part: str = "fmeasure") -> float:
+    """Return ROUGE-L of a text against the expected one: its F-measure, precision or recall."""
+    return float(getattr(_rouge().score(expected, text)["rougeL"], part))
 
 
 def _similarity(outcome: Outcome) -> Row | None:
