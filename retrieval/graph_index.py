@@ -60,7 +60,8 @@ class IndexCard:
 class GraphSettings:
     """When a graph is built, how, and what it has to find.
 
-    flat_up_to: so many vectors and fewer are searched exactly; min_recall: what the lower end of the interval of
+    flat_up_to: so many vectors and fewer are searched exactly; m, ef_construction: for up to `many` vectors, and the
+    denser graph of more, which takes some three times as long; min_recall: what the lower end of the interval of
     recall@k has to reach, for each kind of query; efforts: the values of efSearch to try, in order; cosine: how near a
     perturbed query is to its row.
     """
@@ -68,6 +69,8 @@ class GraphSettings:
     flat_up_to: int = 50_000
     m: int = 16
     ef_construction: int = 80
+    many: int = 300_000
+    denser: tuple[int, int] = (24, 160)
     min_recall: float = 0.98
     k: int = 10
     efforts: tuple[int, ...] = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -93,11 +96,12 @@ def build_graph(vectors: FloatArray, settings: GraphSettings = GRAPH) -> tuple[A
     """
     faiss = load_faiss()
     rows, dimension = vectors.shape
+    m, ef_construction = settings.denser if rows > settings.many else (settings.m, settings.ef_construction)
     with one_thread():
-        graph = faiss.IndexHNSWSQ(dimension, faiss.ScalarQuantizer.QT_fp16, settings.m, faiss.METRIC_INNER_PRODUCT)
-        graph.hnsw.efConstruction = settings.ef_construction
+        graph = faiss.IndexHNSWSQ(dimension, faiss.ScalarQuantizer.QT_fp16, m, faiss.METRIC_INNER_PRODUCT)
+        graph.hnsw.efConstruction = ef_construction
         graph.add(vectors)
-    card = IndexCard("graph", rows, dimension, settings.m, settings.ef_construction)
+    card = IndexCard("graph", rows, dimension, m, ef_construction)
     samples = [_Sample.near(vectors, kind, settings) for kind in (1.0, settings.cosine)]
     best: Recall | None = None
     for effort in settings.efforts:

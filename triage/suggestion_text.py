@@ -6,6 +6,12 @@ from triage.suggestions import Prediction, Route, Suggestion, percent
 from triage.tickets import Ticket
 
 TITLES = {"draft": "DRAFT READY", "handoff": "NEEDS A PERSON", "no_reply": "NO REPLY NEEDED", "open": "TRIAGED"}
+#: What a draft's warnings say.
+WARNINGS = {
+    "model_unavailable": "the language model failed or was late; the draft quotes the articles instead",
+    "model_unsupported": "too little of what the model wrote stands in the articles, which the draft quotes instead",
+    "unsupported_sentences_dropped": "sentences that stand in no article were left out",
+}
 
 
 def suggestion_text(ticket: Ticket, suggestion: Suggestion) -> str:
@@ -29,6 +35,7 @@ def suggestion_text(ticket: Ticket, suggestion: Suggestion) -> str:
         lines += ["", "Draft:", *_indented(suggestion.draft.text), ""]
         sources = {s.article_id for sentence in suggestion.draft.sentences for s in sentence.support}
         lines.append(f"Every fact stands in: {', '.join(sorted(sources))}")
+        lines += [f"Note: {WARNINGS.get(warning, warning)}" for warning in suggestion.draft.warnings]
     elif suggestion.articles:
         near = ", ".join(f"{hit.article_id} “{hit.title}” ({hit.score:.2f})" for hit in suggestion.articles[:3])
         lines += ["", f"Articles: {near}"]

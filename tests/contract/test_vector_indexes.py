@@ -324,3 +324,11 @@ class TestSavedIndex:
         with pytest.raises(DamagedIndexError, match="FAISS cannot read the index") as refused:
             DenseIndex.load(path, 300, 8)
         assert "limit" in str(refused.value.__cause__)
+
+
+def test_many_vectors_get_a_denser_graph() -> None:
+    vectors = moved(np.eye(40, dtype=np.float32)[np.arange(200) % 40], 0.7, np.random.default_rng(3))
+    few = DenseIndex.build(vectors, SMALL_GRAPH).card
+    many = DenseIndex.build(vectors, replace(SMALL_GRAPH, many=199)).card
+    assert (few.m, few.ef_construction) == (16, 80)
+    assert (many.m, many.ef_construction) == (24, 160)

@@ -13,6 +13,7 @@ import pytest
 from triage.assembly import generator_of
 from triage.desk_files import ModelSettings
 from triage.engine import TriageEngine
+from triage.suggestion_text import suggestion_text
 from triage.suggestions import Suggestion
 from triage.tickets import Requester, Ticket
 
@@ -127,3 +128,9 @@ def test_the_fast_path_and_handoffs_ask_no_model(demo_engine: TriageEngine, endp
     handed = TICKET.model_copy(update={"body": "My solicitor will write to you. Where is the reset link?"})
     assert engine.suggest(handed, "s", NOW).disposition == "handoff"
     assert endpoint.asked == []
+
+
+def test_a_person_at_the_terminal_reads_why_the_model_was_no_use(demo_engine: TriageEngine, endpoint: Endpoint) -> None:
+    endpoint.sentences = None
+    text = suggestion_text(TICKET, suggest(demo_engine, endpoint.settings))
+    assert text.splitlines()[-1].startswith("Note: the language model failed or was late")
