@@ -34,7 +34,7 @@ from triage.outcome import (
     waiting_since,
 )
 from triage.past_replies import PastReplies
-from triage.set_values import SetValues, values_set
+from triage.set_values import REQUEST, SetValues, values_set
 from triage.suggestion_parts import due_of, handoff_of, history_of, route_of
 from triage.suggestions import (
     ArticleHit,
@@ -105,6 +105,8 @@ class TriageEngine:
         text, values = read_text(ticket), values_set(ticket, self.history, self.rules.taxonomy)
         follow_up = any(message.author == "customer" for message in ticket.messages)
         kind = message_kind(text, ticket.headers, follow_up)
+        if values.is_request and kind.kind not in (REQUEST, "empty"):
+            kind = MessageKind("request", f"a person set it to request; the gate said {kind.kind} ({kind.evidence})")
         if kind.kind == "empty":
             return self._unread(ticket, text, kind, values)
         language = self.detect_language(text_to_search(text), self.rules.settings.languages)

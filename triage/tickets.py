@@ -47,7 +47,8 @@ class Message(WireModel):
 class Ticket(WireModel):
     """A ticket. `subject` and `body` are the opening message, `messages` what followed, in order.
 
-    set_fields: label by field, of what a person has set; these are never overwritten.
+    set_fields: label by field, of what a person has set; these are never overwritten. ``{"kind": "request"}`` says that
+    somebody wants an answer, whatever the gate says.
     """
 
     id: Name | None = None

@@ -333,7 +333,38 @@ def test_a_rule_does_not_undo_what_a_person_set(engine: TriageEngine) -> None:
     assert found.route.team == "frontline"
 
 
-@pytest.mark.parametrize("fields", [{"team": "boks"}, {"queue": "x"}])
+THANKS = "Thanks, that did it!"
+
+
+def test_a_person_may_overturn_the_gate_and_the_answer_says_what_it_was(engine: TriageEngine) -> None:
+    assert engine.suggest(Ticket(body=THANKS), "s", NOW).disposition == "no_reply"
+    for found in (
+        engine.suggest(Ticket(body=THANKS, set_fields={"kind": "request"}), "s", NOW),
+        engine.triage(Ticket(body=THANKS, set_fields={"kind": "request"}), "s", NOW),
+    ):
+        assert found.kind == "request"
+        assert found.disposition in ("handoff", "draft", "open")
+        assert found.kind_evidence.startswith("a person set it to request; the gate said thanks (")
+
+
+def test_a_history_may_hold_that_a_ticket_is_a_request_and_nothing_else_of_its_kind(engine: TriageEngine) -> None:
+    history = InMemoryHistory()
+    history.set_values("T-9", {"kind": "request"})
+    history.set_values("T-8", {"kind": "thanks"})
+    knowing = replace(engine, history=history)
+    assert knowing.triage(Ticket(id="T-9", body=THANKS), "s", NOW).kind == "request"
+    asked = knowing.triage(Ticket(id="T-8", body="Where is my invoice?"), "s", NOW)
+    assert asked.kind == "request"
+    assert asked.history is not None
+    assert asked.history.outdated == {"kind": "thanks"}
+
+
+def test_nobody_makes_words_where_there_are_none(engine: TriageEngine) -> None:
+    found = engine.suggest(Ticket(body="", set_fields={"kind": "request"}), "s", NOW)
+    assert (found.kind, found.disposition) == ("empty", "handoff")
+
+
+@pytest.mark.parametrize("fields", [{"team": "boks"}, {"queue": "x"}, {"kind": "thanks"}])
 def test_a_value_that_the_desk_does_not_have_is_an_error(engine: TriageEngine, fields: dict[str, str]) -> None:
     for body in ("hello", "", "Thanks!"):
         with pytest.raises(TicketError, match=f"set_fields.{next(iter(fields))}: unknown"):
