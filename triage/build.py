@@ -22,6 +22,7 @@ from triage.engine import text_to_classify
 from triage.fit import FieldReport
 from triage.fit_novelty import NoveltyReport
 from triage.fit_search import SearchReport, teach_search
+from triage.fit_wording import WordingReport
 from triage.folds import ALL_JUDGE, FoldPlan
 from triage.generation_files import (
     copy_rules,
@@ -47,6 +48,7 @@ class BuildReport:
     languages: tuple[str, ...]
     index: str
     novelty: NoveltyReport | None = None
+    wording: WordingReport | None = None
     search: SearchReport | None = None
 
 
@@ -93,6 +95,7 @@ def build_generation(
         desk.rules.settings.languages,
         str(search.dense.card),
         fields.novelty,
+        fields.wording,
         taught,
     )
 
@@ -114,8 +117,9 @@ class Parts:
         write_json(folder / "answerability.json", self.answerable.as_card())
         write_past_replies(folder, self.past)
         told = {report.field: report.as_json() for report in self.fields.reports}
-        novelty = asdict(self.fields.novelty) if self.fields.novelty else None
-        write_json(folder / "report.json", {"fields": told, "novelty": novelty, "search": asdict(self.taught)})
+        rest = {"novelty": self.fields.novelty, "wording": self.fields.wording, "search": self.taught}
+        found = {name: asdict(report) if report else None for name, report in rest.items()}
+        write_json(folder / "report.json", {"fields": told, **found})
 
 
 def facts_of(desk: Desk, encoder: TextEncoder, search: PassageSearch) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from triage.desk_files import Desk
 from triage.fit import FittedField, fit_field
 from triage.fit_novelty import NoveltyReport, fit_novelty
 from triage.fit_priority import with_matrix
+from triage.fit_wording import WordingReport, fit_wording, ordinary_rows, read_examples
 from triage.folds import ALL_JUDGE, FoldPlan, thinned
 from triage.label_errors import with_label_errors
 from triage.language import detect
 from triage.language_gate import languages_of, with_languages
+from triage.learnt_wording import NOTHING, LearntWording
 from triage.novelty import Novelty
 from triage.penalties import LabelledTexts, Penalty
 
@@ -48,6 +50,17 @@ class FieldTrainer:
             fitted[field] = self.fit(field)
             progress("fit fields", number + 1, len(fields))
         return fitted, self.novelty(fitted[SCOPE_FIELD].report.penalty)
+
+    def wording(self, progress: Progress = no_progress) -> tuple[LearntWording, WordingReport] | None:
+        """Return what tells messages that a person must take over, where the policy wants it."""
+        policy = self.desk.rules.policy
+        if not policy.wording.on:
+            return None
+        teams = {policy.rules.sensitive_topic.team, policy.rules.human_requested.team} - {None}
+        rows = ordinary_rows(self.desk.history, self.texts, teams)
+        texts = [self.texts[row] for row in rows]
+        tickets = LabelledTexts(self.vectors[rows], count_ngrams(texts), (NOTHING,) * len(texts))
+        return fit_wording(read_examples(), tickets, self.encoder, policy.wording.flag_at_most, progress)
 
     def fit(self, field: str) -> FittedField:
         """Return one field; its held-out rows are counted through the whole history."""

@@ -31,6 +31,8 @@ def print_report(report: BuildReport) -> None:
             console.print(f"{field.field}: {field.penalty.sentence()}", style="dim")
     if report.novelty:
         console.print(report.novelty.sentence())
+    if report.wording:
+        console.print(report.wording.sentence())
     if report.search:
         console.print(report.search.sentence())
 

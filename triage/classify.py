@@ -11,6 +11,7 @@ from models.protocols import FloatArray
 from models.text_features import NgramRow, NgramWeights
 from triage.factors import TextWords, similar_tickets, telling_words
 from triage.language import UNKNOWN, is_closed
+from triage.learnt_wording import LearntWording, ReadsLike
 from triage.novelty import Judgement, Novelty
 from triage.priority_fusion import fuse
 from triage.priority_opinion import Opinion
@@ -71,10 +72,12 @@ class FieldHead:
 
 @dataclass(frozen=True)
 class Classification:
-    """A prediction per field, and whether the ticket is one of ours; None where that cannot be told."""
+    """A prediction per field, whether the ticket is one of ours, and what reason for a person to take over it reads
+    like; None where that cannot be told."""
 
     fields: Mapping[str, Prediction]
     novelty: Judgement | None = None
+    reads_like: ReadsLike | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class TicketClassifier:
 
     heads: Mapping[str, FieldHead]
     novelty: Novelty | None = None
+    wording: LearntWording | None = None
 
     def classify(
         self,
@@ -121,7 +125,7 @@ class TicketClassifier:
         if judgement and judgement.out_of_scope:
             because = Factor(name="out_of_scope", effect="undecided", evidence=judgement.evidence)
             fields = {name: found if name in settled else left_open(found, because) for name, found in fields.items()}
-        return Classification(fields, judgement)
+        return Classification(fields, judgement, self.wording.read(text_words, vector) if self.wording else None)
 
 
 def leading(prediction: Prediction) -> tuple[str, ...]:

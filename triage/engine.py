@@ -46,6 +46,7 @@ from triage.suggestions import (
     Suggestion,
     Versions,
 )
+from triage.thread import answered_by
 from triage.tickets import Ticket
 
 #: The encoder's window is far smaller; what is beyond cannot move a vector and need not be tokenised.
@@ -128,7 +129,9 @@ class TriageEngine:
             set_fields=dict(values.known),
             outdated=dict(values.outdated),
         )
-        return Reading(ticket, text, kind, language, found.fields, vectors[-1], found.novelty, said, values.values)
+        judged = (found.fields, vectors[-1], found.novelty, found.reads_like)
+        answered = "" if values.is_request else answered_by(ticket)
+        return Reading(ticket, text, kind, language, *judged, said, values.values, answered)
 
     def vector_of(self, ticket: Ticket) -> FloatArray | None:
         """Return the vector by which tickets are compared with a requester's others; None for one without a word."""
@@ -150,7 +153,8 @@ class TriageEngine:
         }
         said = HistorySaid(set_fields=dict(values.known), outdated=dict(values.outdated))
         nothing = Language(UNKNOWN, 0.0)
-        return Reading(ticket, text, kind, nothing, fields, None, history=said, set_fields=values.values)
+        known, answered = values.values, answered_by(ticket)
+        return Reading(ticket, text, kind, nothing, fields, None, history=said, set_fields=known, answered=answered)
 
     def _repeats(self, ticket: Ticket, vector: FloatArray, now: datetime) -> tuple[RepeatOf, ...]:
         """Return the requester's other tickets about the same matter, from before they wrote this."""
@@ -231,6 +235,7 @@ class TriageEngine:
             desk_languages=self.rules.settings.languages,
             fields=reading.fields,
             novelty=reading.novelty,
+            reads_like=reading.reads_like,
             repeats=reading.history.repeat_of,
             tags=frozenset((*reading.ticket.requester.tags, *reading.ticket.tags)),
         )
@@ -244,6 +249,7 @@ class TriageEngine:
             ticket_id=reading.ticket.id,
             kind=reading.kind.kind,
             kind_evidence=reading.kind.evidence,
+            answered=reading.answered or None,
             language=reading.language.code,
             fields=dict(reading.fields),
             novelty=reading.novelty.chance if reading.novelty else None,

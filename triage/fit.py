@@ -11,21 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import expected_calibration_error, fit_temperature
-from models.linear_head import MAX_GRAM, TOLERANCE, CentredRows, FloatMatrix, HeadFit, LinearHead
-from models.text_features import NgramWeights
+from models.linear_head import MAX_GRAM, FloatMatrix
 from triage.classify import FieldHead
-from triage.folds import ALL_JUDGE, ENOUGH_LABELS, FOLDS, FoldPlan, folds_that_hold, rows_to_choose_by
+from triage.folds import ALL_JUDGE, FOLDS, FoldPlan, folds_that_hold, rows_to_choose_by
 from triage.held_out import HeldOut, nothing_held_out
 from triage.penalties import (
     FEW_ROWS,
-    ROUGH,
     WITHOUT_HISTORY,
     Fold,
     LabelledTexts,
     Penalty,
     choose_balance,
     choose_penalty,
-    most_ngrams,
+    fit_head,
 )
 from triage.risk import RiskThreshold, find_threshold, proportion_interval
 
@@ -101,7 +99,7 @@ def fit_field(
     folds[folds >= folds_that_hold(int((folds >= 0).sum()), enough)] = -1
     n = int((folds >= 0).sum())
     if n < FOLDS:
-        head, weights = _fit_all(labels, history + descriptions, WITHOUT_HISTORY)
+        head, weights = fit_head(labels, history + descriptions, WITHOUT_HISTORY)
         risk = find_threshold(np.zeros(0), np.zeros(0, dtype=bool), max_error)
         temperature = 1.0 if field == PRIORITY else COLD_TEMPERATURE
         report = FieldReport(field, n, len(labels), WITHOUT_HISTORY, risk, temperature)
@@ -111,7 +109,7 @@ def fit_field(
     rows = np.flatnonzero(folds >= 0)
     targets = targets[rows]
     temperature = fit_temperature(logits, targets)
-    head, weights = _fit_all(labels, history + descriptions, penalty)
+    head, weights = fit_head(labels, history + descriptions, penalty)
     held_out = HeldOut(tuple(labels), rows, targets, logits.astype(np.float32), temperature)
     report, threshold = judge(field, penalty, held_out, max_error)
     return FittedField(FieldHead(replace(head, temperature=temperature), weights, threshold), report, held_out)
@@ -196,11 +194,3 @@ def _fold(
     history, descriptions = rows
     inside, outside = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
     return Fold(labels, history.take(inside) + descriptions, history.take(outside))
-
-
-def _fit_all(labels: Sequence[str], rows: LabelledTexts, penalty: Penalty) -> tuple[LinearHead, NgramWeights]:
-    weights = NgramWeights.fit(rows.counts, most_ngrams(labels))
-    centred = CentredRows(rows.vectors, weights.transform(rows.counts))
-    fit = HeadFit(centred, rows.labels, labels, penalty.scale, penalty.balance)
-    # Of very many labels a fit to the last digit takes a quarter of an hour, and says the same.
-    return fit.at(penalty.strength, ROUGH if len(labels) > ENOUGH_LABELS else TOLERANCE), weights

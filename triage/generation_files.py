@@ -20,6 +20,7 @@ from retrieval.search import PassageSearch
 from triage.classify import FieldHead, TicketClassifier
 from triage.code_hash import code_hash
 from triage.generations import Generation
+from triage.learnt_wording import LearntWording
 from triage.novelty import Novelty
 from triage.past_replies import PastReplies
 
@@ -51,7 +52,7 @@ def write_heads(folder: Path, heads: Mapping[str, FieldHead]) -> None:
 
 
 def read_heads(folder: Path, dimension: int) -> TicketClassifier:
-    """Read what `write_heads` and `write_novelty` wrote."""
+    """Read what `write_heads`, `write_novelty` and `write_wording` wrote."""
     arrays, card = read_arrays(folder / "heads.npz"), read_json(folder / "heads.json")
     heads = {}
     for field in card["order"]:
@@ -67,7 +68,30 @@ def read_heads(folder: Path, dimension: int) -> TicketClassifier:
             languages,
             entry["label_thresholds"],
         )
-    return TicketClassifier(heads, read_novelty(folder, dimension))
+    return TicketClassifier(heads, read_novelty(folder, dimension), read_wording(folder))
+
+
+def write_wording(folder: Path, wording: LearntWording | None) -> None:
+    """Write what tells messages that a person must take over; where there is nothing, a card that says so."""
+    if wording is None:
+        write_json(folder / "wording.json", None)
+        return
+    head = wording.head
+    card = {"labels": list(head.labels), "temperature": head.temperature, "threshold": wording.threshold}
+    write_json(folder / "wording.json", card)
+    parts = (head.weights, head.bias, wording.ngrams.columns, wording.ngrams.idf)
+    write_arrays(folder / "wording.npz", dict(zip(HEAD_ARRAYS, parts, strict=True)))
+
+
+def read_wording(folder: Path) -> LearntWording | None:
+    """Read what `write_wording` wrote."""
+    card = read_json(folder / "wording.json")
+    if card is None:
+        return None
+    arrays = read_arrays(folder / "wording.npz")
+    weights, bias, columns, idf = (arrays[name] for name in HEAD_ARRAYS)
+    head = LinearHead(tuple(card["labels"]), weights, bias, card["temperature"])
+    return LearntWording(head, NgramWeights(columns, idf), card["threshold"])
 
 
 def write_novelty(folder: Path, novelty: Novelty | None) -> None:

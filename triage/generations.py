@@ -15,7 +15,7 @@ from models.artifact_files import read_json, sha256_of_file, sync_file, sync_fol
 from models.errors import ArtifactError
 from triage.errors import GenerationError
 
-FORMAT = "firstline-generation/8"
+FORMAT = "firstline-generation/9"
 MANIFEST = "manifest.json"
 #: How the names of folders begin that nobody reads.
 SCRATCH = ".building-"

@@ -21,8 +21,9 @@ from triage.build_fields import FieldTrainer
 from triage.code_hash import code_hash
 from triage.fit import FieldReport
 from triage.fit_novelty import NoveltyReport
+from triage.fit_wording import WordingReport
 from triage.folds import FoldPlan
-from triage.generation_files import FIELDS, write_heads, write_novelty
+from triage.generation_files import FIELDS, write_heads, write_novelty, write_wording
 from triage.generations import Generation
 from triage.held_out import write_held_out
 
@@ -33,10 +34,12 @@ LEARNT_FROM = ("history.jsonl", "taxonomy.toml", "policy.toml", "desk.toml", "ro
 
 @dataclass(frozen=True)
 class LearntFields:
-    """Reports of the fields, in the taxonomy's order, and of what tells new tickets; write: puts the rest somewhere."""
+    """Reports of the fields, in the taxonomy's order, of what tells new tickets, and of wording that hands over; write:
+    puts the rest somewhere."""
 
     reports: tuple[FieldReport, ...]
     novelty: NoveltyReport | None
+    wording: WordingReport | None
     write: Callable[[Path], None]
 
     def write_into(self, generation: Path) -> None:
@@ -44,23 +47,25 @@ class LearntFields:
         folder = generation / FIELDS
         folder.mkdir()
         self.write(folder)
-        told = {"fields": [asdict(report) for report in self.reports]}
-        novelty = asdict(self.novelty) if self.novelty else None
-        (folder / REPORT).write_text(json.dumps({**told, "novelty": novelty}, allow_nan=False), encoding="utf-8")
+        told: dict[str, Any] = {"fields": [asdict(report) for report in self.reports]}
+        told |= {"novelty": self.novelty and asdict(self.novelty), "wording": self.wording and asdict(self.wording)}
+        (folder / REPORT).write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
 
 
 def learn_fields(trainer: FieldTrainer, progress: Progress) -> LearntFields:
     """Fit every field of a desk."""
     with calm_fits():
         fitted, novelty = trainer.fit_all(progress)
+        wording = trainer.wording(lambda _, done, total: progress("encode examples of wording", done, total))
 
     def write(folder: Path) -> None:
         write_heads(folder, {field: one.head for field, one in fitted.items()})
         write_held_out(folder, {field: one.held_out for field, one in fitted.items()})
         write_novelty(folder, novelty[0] if novelty else None)
+        write_wording(folder, wording[0] if wording else None)
 
     reports = tuple(one.report for one in fitted.values())
-    return LearntFields(reports, novelty[1] if novelty else None, write)
+    return LearntFields(reports, novelty[1] if novelty else None, wording[1] if wording else None, write)
 
 
 def taken_over(before: Generation | None, key: str) -> LearntFields | None:
@@ -72,13 +77,14 @@ def taken_over(before: Generation | None, key: str) -> LearntFields | None:
         told = read_json(kept / REPORT)
         reports = TypeAdapter(tuple[FieldReport, ...]).validate_python(told["fields"])
         novelty = TypeAdapter(NoveltyReport | None).validate_python(told["novelty"])
+        wording = TypeAdapter(WordingReport | None).validate_python(told["wording"])
     except (ArtifactError, ValidationError, KeyError, TypeError):
         return None
 
     def write(folder: Path) -> None:
         shutil.copytree(kept, folder, dirs_exist_ok=True)
 
-    return LearntFields(reports, novelty, write)
+    return LearntFields(reports, novelty, wording, write)
 
 
 def key_of(sources: Mapping[str, str], encoder: str, plan: FoldPlan) -> str:

@@ -9,6 +9,7 @@ from retrieval.documents import Document, Hit
 from triage.cleaning import TicketText
 from triage.drafting.asked import Asked
 from triage.language import Language
+from triage.learnt_wording import ReadsLike
 from triage.message_kind import MessageKind
 from triage.novelty import Judgement
 from triage.suggestions import (
@@ -34,7 +35,8 @@ class Reading:
     """A ticket after triage, before any search.
 
     vector: of what is searched for (else of all words), None for a ticket without a word; history: what the desk's
-    records said; set_fields: label by field of all that a person has set.
+    records said; set_fields: label by field of all that a person has set; answered: which reply the customer has not
+    written back to, where the last word is an agent's.
     """
 
     ticket: Ticket
@@ -44,13 +46,15 @@ class Reading:
     fields: Mapping[str, Prediction]
     vector: FloatArray | None
     novelty: Judgement | None = None
+    reads_like: ReadsLike | None = None
     history: HistorySaid = field(default_factory=HistorySaid)
     set_fields: Mapping[str, str] = field(default_factory=dict)
+    answered: str = ""
 
     @property
     def wants_no_reply(self) -> bool:
-        """Whether the gate found that nobody is waiting for an answer."""
-        return self.kind.kind not in ("request", "empty")
+        """Whether nobody is waiting for an answer: the gate found none who does, or an agent has answered."""
+        return bool(self.answered) or self.kind.kind not in ("request", "empty")
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.calibration import fit_temperature
-from models.linear_head import CentredRows, FloatMatrix, HeadFit, LinearHead, softmax
+from models.linear_head import TOLERANCE, CentredRows, FloatMatrix, HeadFit, LinearHead, softmax
 from models.protocols import FloatArray
 from models.text_features import NgramWeights, join_features
+from triage.folds import ENOUGH_LABELS
 
 #: Weights of each half of the n-grams beside an embedding of norm 1: cross-validation chooses, beginning in the middle.
 SCALES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -94,6 +95,15 @@ class Fold:
 def most_ngrams(labels: Sequence[str]) -> int:
     """Return how many n-grams a head of these labels may know."""
     return MAX_WEIGHTS // len(labels)
+
+
+def fit_head(labels: Sequence[str], rows: LabelledTexts, penalty: Penalty) -> tuple[LinearHead, NgramWeights]:
+    """Return a head of one penalty on all rows, and the n-grams that it knows."""
+    weights = NgramWeights.fit(rows.counts, most_ngrams(labels))
+    centred = CentredRows(rows.vectors, weights.transform(rows.counts))
+    fit = HeadFit(centred, rows.labels, labels, penalty.scale, penalty.balance)
+    # Of very many labels a fit to the last digit takes a quarter of an hour, and says the same.
+    return fit.at(penalty.strength, ROUGH if len(labels) > ENOUGH_LABELS else TOLERANCE), weights
 
 
 def choose_penalty(folds: Sequence[Fold], targets: NDArray[np.int64], threads: ThreadPoolExecutor) -> Penalty:

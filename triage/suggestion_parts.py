@@ -5,11 +5,12 @@ from datetime import datetime
 from triage.business_hours import Calendar
 from triage.desk_files import DeskRules
 from triage.drafting.handoff import team_named
-from triage.drafting.summary import write_summary
+from triage.drafting.summary import Matter, write_summary
 from triage.escalation import RouteNeed, find_route
 from triage.history import repeated
 from triage.outcome import Outcome, Reading, waiting_since
 from triage.suggestions import Due, Handoff, HistorySaid, Route, RouteStep
+from triage.thread import read_thread
 
 TEAM = "team"
 
@@ -54,7 +55,10 @@ def handoff_of(reading: Reading, outcome: Outcome, route: Route | None) -> Hando
     """Return why a person must take over, who and with which note; None where no rule fired."""
     if not outcome.reasons:
         return None
-    summary = write_summary(reading.text, reading.fields, outcome.reasons, outcome.hits, route)
+    public = outcome.asked[0].hits if outcome.asked else ()
+    ticket, thread = reading.ticket, read_thread(reading.ticket, reading.text)
+    matter = Matter(reading.text.subject, thread, reading.fields, outcome.reasons, public, ticket.attributes)
+    summary = write_summary(matter, route)
     return Handoff(reasons=outcome.reasons, team=route.team if route else None, summary=summary)
 
 

@@ -24,7 +24,8 @@ def suggestion_text(ticket: Ticket, suggestion: Suggestion) -> str:
     if suggestion.route:
         lines += _route(suggestion.route)
     if suggestion.disposition == "no_reply":
-        lines += ["", f"This is {suggestion.kind.replace('_', ' ')} ({suggestion.kind_evidence})."]
+        said = suggestion.answered or f"this is {suggestion.kind.replace('_', ' ')} ({suggestion.kind_evidence})"
+        lines += ["", f"{said[0].upper()}{said[1:]}."]
     if suggestion.handoff:
         lines += ["", f"Handed to {suggestion.handoff.team}, because:"]
         for reason in suggestion.handoff.reasons:

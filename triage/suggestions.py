@@ -227,6 +227,7 @@ class Suggestion(WireModel):
     """Everything about one ticket. `timing_ms` and `id` are left out of comparisons.
 
     novelty: the chance that the ticket is like none of the desk's past ones, at even odds; null where that is unknown.
+    answered: which reply of an agent the customer has not written back to; then there is nothing to say.
     answerability: the chance that the public passages found answer it, at even odds; null where none were looked for.
     route: null where nobody is to answer; history: null where the desk's records said nothing.
     """
@@ -236,6 +237,7 @@ class Suggestion(WireModel):
     version: int = SUGGESTION_VERSION
     kind: Kind
     kind_evidence: str
+    answered: str | None = None
     language: str
     fields: dict[str, Prediction]
     novelty: float | None = Field(default=None, ge=0, le=1)

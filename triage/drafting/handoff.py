@@ -3,7 +3,7 @@
 Adding a rule is one function here, one entry in `HANDOFF_RULES`, and one class in `policy.Rules`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval.documents import Hit
@@ -13,6 +13,7 @@ from triage.drafting.conflicts import Conflict
 from triage.drafting.policy import Policy
 from triage.drafting.wording import addressed_to_machine, anger, own_case, points_at_attachment
 from triage.language import Language
+from triage.learnt_wording import ReadsLike
 from triage.message_kind import Kind
 from triage.novelty import Judgement
 from triage.suggestions import HandoffReason, Prediction, RepeatOf, Severity, percent
@@ -28,7 +29,7 @@ class Evidence:
 
     hits: the public passages found, best first, or None where no search was made (then search rules stay silent);
     internal: the best passage that only agents may read; chance: that the public ones answer, None where nobody
-    reckoned; novelty: whether the ticket is like any past one.
+    reckoned; novelty: whether the ticket is like any past one; reads_like: what the message reads like as a whole.
     questions, unanswered: how many questions the message asks where it asks several, and those that nothing answers;
     rejected_draft: why the draft was dropped, where one was written and did not stand; conflict: another article that
     says otherwise than the draft. repeats: other tickets of the
@@ -48,6 +49,7 @@ class Evidence:
     rejected_draft: str | None = None
     conflict: Conflict | None = None
     novelty: Judgement | None = None
+    reads_like: ReadsLike | None = None
     repeats: tuple[RepeatOf, ...] = ()
     tags: frozenset[str] = frozenset()
 
@@ -64,7 +66,7 @@ def human_requested(evidence: Evidence, policy: Policy) -> tuple[str, str] | Non
     """The customer asks to speak to a person, or to be called."""
     for match in find_wording(evidence.text.watched, "human_requested"):
         return quoted(match.clause), "The customer had not asked for a person"
-    return None
+    return _as_a_whole(evidence, ("human_requested",))
 
 
 def sensitive_topic(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
@@ -72,10 +74,19 @@ def sensitive_topic(evidence: Evidence, policy: Policy) -> tuple[str, str] | Non
     topics = policy.rules.sensitive_topic.topics
     found = [match for match in find_wording(evidence.text.watched, "sensitive_topic") if match.topic in topics]
     if not found:
-        return None
+        return _as_a_whole(evidence, topics)
     named = list(dict.fromkeys(match.topic for match in found))
     quotes = "; ".join(f"{match.topic}: “{match.clause[:120]}”" for match in found[:3])
     return quotes, f"No wording about {', '.join(named)} had been found"
+
+
+def _as_a_whole(evidence: Evidence, reasons: Sequence[str]) -> tuple[str, str] | None:
+    """Return what a message without a known phrase reads like."""
+    read = evidence.reads_like
+    named = read.among(reasons) if read else ()
+    if not read or not named:
+        return None
+    return f"{', '.join(named)}: {read.evidence}", f"The chance had been below {read.needed:.0%}"
 
 
 def hostile_instructions(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:

@@ -49,6 +49,16 @@ class DuplicatePolicy(FileModel):
     similarity: float = Field(default=0.75, ge=-1, le=1)
 
 
+class WordingPolicy(FileModel):
+    """Whether builds learn which messages a person must take over, beside the phrases that the rules know.
+
+    flag_at_most: the share of ordinary tickets that may be taken for such a message; a build finds the threshold.
+    """
+
+    on: bool = True
+    flag_at_most: float = Field(default=0.05, ge=0, lt=1)
+
+
 class RulePolicy(FileModel):
     """Common to all rules: on or off, how grave, and the team that takes over (else the predicted team)."""
 
@@ -216,6 +226,7 @@ class Policy(FileModel):
     fields: dict[str, FieldPolicy] = {}
     draft: DraftPolicy = DraftPolicy()
     duplicates: DuplicatePolicy = DuplicatePolicy()
+    wording: WordingPolicy = WordingPolicy()
     rules: Rules = Rules()
 
     def max_error(self, field: str) -> float:
