@@ -35,7 +35,8 @@ IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ -]?\d{2}")
 CARD_CODE = re.compile(r"(?<![a-z])(?:cvv2?|cvc2?)(?: (?:is|ist|est|es|e|code))?[ :=]{1,3}(?P<v>\d{3,4})(?!\d)", re.I)
 PHONE_RUN = re.compile(r"(?<![A-Za-z0-9_#=/-])(?<!\d[.,])[(+]{0,2}\d++(?:[ ().\-/]{1,3}+\d++)*+")
 GROUP = re.compile(r"[(+]{0,2}\d+")
-SENTENCE_END = re.compile(r"[.!?]\s")
+#: Behind a shorter word a stop may stand for the rest of it: "Ref. no. 4".
+SENTENCE_END = re.compile(r"\w{4}[.!?]\s")
 DATE = re.compile(r"(?<!\d)(?:\d{1,2}([./ -])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2})(?!\d)")
 AFTER_AMOUNT = re.compile(r"[A-Za-z0-9_%€$£]|[,.:]\d| (?:EUR|USD|GBP|CHF|€|\$|£|%)")
 ENTROPY = re.compile(r"(?<![\w+/.-])[\w+/-]{20,}+={0,2}")
@@ -83,11 +84,11 @@ def _cues() -> re.Pattern[str]:
 def _cue(text: str, start: int) -> str:
     """Return what the last telling word in front says a number is: thing, phone, id, or nothing.
 
-    What names a thing does so within its sentence; a stop right behind it shortens it, as in "No. 4".
+    What names a thing does so within its sentence.
     """
     last = ""
     for found in _cues().finditer(text, max(0, start - REACH), start):
-        if found.lastgroup != "thing" or not SENTENCE_END.search(text, found.end() + 1, start):
+        if found.lastgroup != "thing" or not SENTENCE_END.search(text, found.end(), start):
             last = found.lastgroup or ""
     return last
 
