@@ -50,12 +50,13 @@ class Judged:
 def main(desk: Path, var: Path, folder: Path = SET, ledger: Path = LEDGER) -> None:
     """Run the bench."""
     started = time.monotonic()
-    encoder = build_engine(desk, var).encoder
+    engine = build_engine(desk, var)
+    encoder = engine.encoder
     judged = judge(folder, encoder)
     data = write_desk(load("wixqa", data_folder("wixqa")), var / "bench" / "drafting" / "desk")
     rows, bars, figures = reply_rows("wixqa", data.folder, var, encoder)
     note_look(ledger, datetime.now(UTC).date(), "wixqa: drafts", "all questions", data, figures)
-    wording, held = wording_rows(UNSEEN)
+    wording, held = wording_rows(UNSEEN, engine)
     rows = [*fault_rows(judged), *alarm_rows(judged), *rows, *wording]
     bars = [*fault_bars(judged), *alarm_bars(judged), *bars, *held]
     write_bench("drafting", started, rows, bars, var / "bench")

@@ -10,6 +10,7 @@ from eval.benches.frame import Bar, Row
 from triage.cleaning import TicketText
 from triage.drafting.handoff import HANDOFF_RULES, Evidence
 from triage.drafting.policy import Policy, Topic
+from triage.engine import TriageEngine
 from triage.language import Language
 from triage.risk import proportion_interval
 
@@ -29,9 +30,9 @@ class Wording:
     handed_over: bool
 
 
-def wording_rows(path: Path) -> tuple[list[Row], list[Bar]]:
+def wording_rows(path: Path, engine: TriageEngine) -> tuple[list[Row], list[Bar]]:
     """Return rows by reason and by language, and the bars."""
-    judged = judge_wording(path)
+    judged = judge_wording(path, engine)
     groups = {name: [one for one in judged if one.reason == name] for name in ("human_requested", *get_args(Topic))}
     groups |= {language: [one for one in judged if one.language == language] for language in LANGUAGES}
     rows = [_row(name, group) for name, group in {**groups, "all": judged}.items()]
@@ -43,15 +44,16 @@ def wording_rows(path: Path) -> tuple[list[Row], list[Bar]]:
     return rows, [_bar(name, truths, least) for name, truths, least in found]
 
 
-def judge_wording(path: Path) -> list[Wording]:
-    """Put every message through the rules that ask for a person and that watch over topics."""
+def judge_wording(path: Path, engine: TriageEngine) -> list[Wording]:
+    """Put every message through the rules that ask for a person and that watch over topics, phrases and learnt."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [Wording(row["reason"], row["language"], row["fires"], hands_over(row["text"])) for row in rows]
+    return [Wording(row["reason"], row["language"], row["fires"], hands_over(row["text"], engine)) for row in rows]
 
 
-def hands_over(text: str) -> bool:
+def hands_over(text: str, engine: TriageEngine) -> bool:
     """Tell whether one of the rules fires on a message."""
-    evidence = Evidence("request", TicketText("", text, text), Language("en", 1.0), LANGUAGES, {})
+    read = engine.classifier.classify(text, engine.encoder.encode([text])[0]).reads_like
+    evidence = Evidence("request", TicketText("", text, text), Language("en", 1.0), LANGUAGES, {}, reads_like=read)
     return any(HANDOFF_RULES[name](evidence, Policy()) for name in RULES)
 
 

@@ -123,7 +123,7 @@ MANIFESTS: dict[str, Damage] = {
     "empty": lambda path: path.write_bytes(b""),
     "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe"),
     "a list": rewrite(lambda manifest: [manifest]),
-    "of another format": rewrite(lambda manifest: manifest | {"format": "firstline-generation/9"}),
+    "of another format": rewrite(lambda manifest: manifest | {"format": "firstline-generation/0"}),
     "without files": rewrite(lambda manifest: {key: manifest[key] for key in manifest if key != "files"}),
     "files a list": rewrite(lambda manifest: manifest | {"files": list(manifest["files"])}),
     "a file without hash": rewrite(lambda manifest: manifest | {"files": {"heads.json": {"bytes": 15}}}),

@@ -56,7 +56,7 @@ class WordingPolicy(FileModel):
     """
 
     on: bool = True
-    flag_at_most: float = Field(default=0.05, ge=0, lt=1)
+    flag_at_most: float = Field(default=0.08, ge=0, lt=1)
 
 
 class RulePolicy(FileModel):
