@@ -196,6 +196,8 @@ class BreakerGenerator:
         outcome: Outcome = "undecided"
         try:
             result = self._inner.generate(request)
+            if request.accept is not None:
+                request.accept(result.text)
             outcome = "answered"
         except FAILURES:
             outcome = "failed"

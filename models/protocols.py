@@ -75,6 +75,7 @@ class GenerationRequest:
     stands in it is material, and a model may obey it all the same.
     max_tokens: the longest answer. deadline_seconds: time for everything, waiting and retries included.
     schema: a JSON schema, as JSON text, where the answer shall be JSON. A wish: the caller checks the answer.
+    accept: raises `GeneratorAnswerError` for a text of no use, which then counts as a failure of the model.
     seed: for models that draw lots however they are set. Raises `ValueError` where a number is out of range or
     the schema no JSON.
     """
@@ -85,6 +86,7 @@ class GenerationRequest:
     deadline_seconds: float = GENERATION_SECONDS
     schema: str | None = field(default=None, repr=False)
     seed: int = 0
+    accept: Callable[[str], object] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1 or not (math.isfinite(self.deadline_seconds) and self.deadline_seconds > 0):

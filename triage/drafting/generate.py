@@ -26,7 +26,6 @@ PROMPT = "reply-1"
 MOST_PASSAGES, MOST_TICKET, LONGEST_SENTENCE, MOST_SENTENCES = 6, 4_000, 600, 30
 #: Tokens of an answer for each word that a reply may have: JSON and the sources take their share.
 TOKENS_PER_WORD = 4
-FENCE = re.compile(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", re.DOTALL)
 #: What could be taken for the prompt's own marks.
 MARK = re.compile(r"</?\s*(?:ticket|passage)\b[^>]{0,40}>", re.I)
 
@@ -70,7 +69,7 @@ def generate(brief: Brief, voice: Voice, generator: TextGenerator, seconds: floa
     for sentence in answer.sentences:
         restored = restore(sentence.text, known)
         text = " ".join(normalise(restored.text).split())
-        if text and not restored.unknown:
+        if text and len(text) <= LONGEST_SENTENCE and not restored.unknown:
             sentences.append(DraftSentence(text=text, role="fact", starts_line=bool(STEP.match(text)) or not sentences))
     if not sentences:
         raise GeneratorAnswerError("the model wrote nothing; the draft is made from the articles without it")
@@ -96,6 +95,7 @@ def request_for(brief: Brief, ticket: str, voice: Voice, seconds: float) -> Gene
         max_tokens=voice.max_words * TOKENS_PER_WORD,
         deadline_seconds=seconds,
         schema=SCHEMA,
+        accept=read_answer,
     )
 
 
@@ -106,9 +106,11 @@ def material(text: str) -> str:
 
 def read_answer(text: str) -> _Answer:
     """Return what a model answered, in a fence or without; raise `GeneratorAnswerError` for anything else."""
-    fenced = FENCE.match(text)
+    plain = text.strip()
+    if plain.startswith("```") and plain.endswith("```"):
+        plain = plain[3:-3].removeprefix("json")
     try:
-        return _Answer.model_validate_json(fenced.group(1) if fenced else text.strip())
+        return _Answer.model_validate_json(plain.strip())
     except ValidationError as error:
         raise GeneratorAnswerError("the model did not answer with sentences as JSON; try another model") from error
 

@@ -26,6 +26,8 @@ from triage.suggestions import Draft, DraftSentence, Support
 MAX_LOST = 0.34
 #: The language whose sentences can be checked in other words than the article's.
 LANGUAGE = "en"
+#: The last letter of Latin Extended-B: what comes after is of another script.
+LAST_LATIN = "\u024f"
 #: Literals that no passage and not the ticket hold, and promises that the window does not make, are never supported.
 NEVER = tuple(SIGNALS.index(name) for name in ("literals not in passages", "quotes not in passages"))
 #: Where a sentence may begin: a line, a step or bullet, or behind the end of another; and where it may end.
@@ -90,7 +92,7 @@ class SupportCheck:
     def __call__(self, sentence: str) -> Support | None:
         """Return where a sentence stands, with the chance that it does; None where it does not."""
         literal = find_support(sentence, self._passages)
-        if literal is not None or not self._readable:
+        if literal is not None or not self._readable or self._has_foreign_letters(sentence):
             return literal
         aligned = self._sources.align(sentence)
         if aligned is None:
@@ -101,6 +103,11 @@ class SupportCheck:
         window = aligned.window
         article = window[0].document_id
         return Support(article_id=article, start=window[0].start, end=window[-1].end, score=round(chance, 4))
+
+    def _has_foreign_letters(self, sentence: str) -> bool:
+        """Tell whether a sentence has letters, other than Latin ones, that its passages lack: nobody checked those."""
+        known = {character for passage in self._passages for character in passage.text}
+        return any(letter.isalpha() and letter > LAST_LATIN and letter not in known for letter in sentence)
 
     def chance(self, aligned: Aligned) -> float:
         """Return the chance that a sentence is supported by its window; 0 for what never is."""
