@@ -31,21 +31,40 @@ _TABLE_TAG = r"</?(?:table|caption|thead|tbody|tfoot|tr|td|th)\b[^<>]*>"
 HTML_TABLE = re.compile(rf"{_TABLE_TAG}(?:.*{_TABLE_TAG}|\s*\Z)", re.I | re.S)
 #: Markdown has no other line break within a cell.
 LINE_TAG = re.compile(r"<br ?/?>", re.I)
+_NAMES = (
+    "a|abbr|article|aside|audio|b|base|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|dd|del"
+    "|details|dfn|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img"
+    "|input|ins|kbd|label|li|link|main|map|mark|math|meta|nav|object|ol|option|p|param|picture|pre|q|s|samp|script|section"
+    "|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|textarea|tfoot|th|thead|title|tr|tt"
+    "|u|ul|var|video|wbr"
+)
+#: Markup that an article holds beside its Markdown: readers of it never see it. What else stands in angle brackets,
+#: such as "<your name>", are words; with an equals sign in them they are marks of somebody's.
+MARKUP = re.compile(
+    rf"<(?:script|style)\b[^<>]{{0,2000}}>[^<]{{0,4000}}|</?(?:{_NAMES})\b[^<>]{{0,2000}}>|</[a-z][\w:-]{{0,40}}\s?>"
+    rf"|<[a-z][\w:-]{{0,40}}\s[^<>=]{{0,200}}=[^<>]{{0,2000}}>",
+    re.I,
+)
+HIDING = re.compile(r"<(?:script|style)\b", re.I)
+#: Links that run or load something are no links for the parser, which leaves them as they stand.
+ODD_LINK = re.compile(r"!?\[(?P<words>[^\[\]\n]{0,200})\]\(\s*(?:javascript|vbscript|data|file)\s*:\S{0,2000}", re.I)
 #: How a callout begins in the Markdown of code hosts and documentation tools.
 CALLOUT = re.compile(r"\[!(note|tip|important|warning|caution)\][ ]?", re.I)
 
-_parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING, "html": False}).enable("table")
+_parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING, "html": True}).enable("table")
+_parser_without_html = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING, "html": False}).enable("table")
 
 
 def to_plain_text(markdown: str) -> tuple[str, tuple[Block, ...]]:
     """Return the plain text of a Markdown body and its blocks in order. Takes time linear in the body.
 
-    Emphasis and images vanish; a link keeps its target where its words do not say it; a numbered step keeps its
-    number, a bullet its dash, a callout its kind ("Note: …"). A row of a table, also one in HTML, becomes "cell –
-    header: cell; header: cell", so that it can be read without its table.
+    Emphasis, images, comments and HTML marks vanish, as they do for its readers; a link keeps its target where its
+    words do not say it; a numbered step keeps its number, a bullet its dash, a callout its kind ("Note: …"). A row of
+    a table, also one in HTML, becomes "cell – header: cell; header: cell", so that it can be read without its table.
     """
     writer = _Writer()
-    tokens = _parser.parse(markdown)
+    # The parser looks for the end of each of these through the whole rest; nobody who reads the article sees one.
+    tokens = _parser.parse(markdown.replace("<![CDATA[", ""))
     if any(token.level >= MAX_NESTING - 1 for token in tokens):
         for line in markdown.splitlines():
             writer.block("paragraph", line)
@@ -87,8 +106,10 @@ class _Writer:
             for row in _table_rows(tokens[position:end]):
                 self.block("row", row)
             return end - position + 1
-        if token.type == "inline" and HTML_TABLE.match(token.content):
+        if token.type == "html_block" and HTML_TABLE.match(token.content):
             self.html_table(token)
+        elif token.type == "html_block":
+            self.take_all(_parser_without_html.parse(_without_markup(token.content)))
         elif token.type == "inline":
             kind: BlockKind = "paragraph" if not self.marker else ("bullet" if self.marker == "- " else "step")
             self.block(kind, self.marker + _named_callout(inline_text(token)))
@@ -105,7 +126,7 @@ class _Writer:
             whole = token.content.casefold().startswith("<table")
             tokens = _parser.parse(html_to_markdown(token.content if whole else f"<table>{token.content}"))
         except DeepMarkupError:
-            self.block("paragraph", self.marker + inline_text(token))
+            self.take_all(_parser_without_html.parse(_without_markup(token.content)))
         else:
             self.take_all(tokens)
 
@@ -187,11 +208,14 @@ def _named_callout(words: str) -> str:
 
 def inline_text(token: Token) -> str:
     """Return an inline token's words without marks; a link keeps its words, and its target where that differs."""
-    words = ""
+    words, hidden = "", False
     targets: list[tuple[int, str]] = []
     for child in token.children or []:
-        if child.type in ("text", "code_inline", "html_inline"):
-            words += child.content
+        if child.type == "html_inline":
+            words += _without_markup(child.content)
+            hidden = HIDING.match(child.content) is not None
+        elif child.type in ("text", "code_inline"):
+            words += "" if hidden else child.content
         elif child.type in ("softbreak", "hardbreak"):
             words += " "
         elif child.type == "link_open":
@@ -201,7 +225,16 @@ def inline_text(token: Token) -> str:
             shown = words[start:]
             if target.removeprefix("https://").removeprefix("mailto:") not in shown:
                 words += f" ({target})"
-    return " ".join(LINE_TAG.sub(" ", words).split())
+    return " ".join(ODD_LINK.sub(r"\g<words>", words).split())
+
+
+def _without_markup(html: str) -> str:
+    """Return HTML without its marks, scripts and comments; what only looks like a mark stays."""
+    parts, at = [], 0
+    while (start := html.find("<!--", at)) >= 0 and (end := html.find("-->", start)) >= 0:
+        parts.append(html[at:start])
+        at = end + 3
+    return MARKUP.sub("", LINE_TAG.sub(" ", "".join([*parts, html[at:]])))
 
 
 def _table_rows(tokens: list[Token]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from models.protocols import FloatArray
 from retrieval.documents import Hit
+from triage.drafting.clauses import LANGUAGES, find_wording
 from triage.drafting.literals import find_literals
 
 #: More questions in one message are read as one matter.
@@ -19,6 +20,12 @@ _ASKS = re.compile(
     r"|where (?:do|is|can|are)|when (?:do|is|will|can|does)|which |who (?:can|do|is)|can (?:i|we|you)"
     r"|could (?:i|we|you)|is (?:it|there)|do (?:i|we)|will (?:i|we|my|it)"
     r"|wie |was |wo |wann |kann |comment |où |quand |cómo |dónde |cuándo )",
+    re.I,
+)
+#: Words that would read as the desk's own when said back: orders to tell somebody something, and what was granted.
+_CLAIMS = re.compile(
+    r"\b(?:tell|inform|assure|remind) (?:the|every|all|your|our|this) (?:customer|client|user)"
+    r"|\b(?:is|are|was|were|been|be|gets?|stays?)\b.{0,30}\b(?:approved|granted|free|refunded|waived|confirmed|guaranteed)\b",
     re.I,
 )
 #: What only sounds like a question.
@@ -73,6 +80,8 @@ def quotable_words(words: str) -> str | None:
     if not plain or len(plain.split()) > LONGEST_QUOTE or len(plain) > 200 or not plain.isprintable():
         return None
     if any(literal.kind in ("link", "code") for literal in find_literals(plain)) or set('<>{}[]|`“”"') & set(plain):
+        return None
+    if _CLAIMS.search(plain) or any(True for _ in find_wording(plain, "hostile_instructions", LANGUAGES)):
         return None
     return plain
 

@@ -26,8 +26,11 @@ PROMPT = "reply-1"
 MOST_PASSAGES, MOST_TICKET, LONGEST_SENTENCE, MOST_SENTENCES = 6, 4_000, 600, 30
 #: Tokens of an answer for each word that a reply may have: JSON and the sources take their share.
 TOKENS_PER_WORD = 4
+#: Where a sentence may end, whatever comes next; what is no longer than this is only shortened by its stop.
+SENTENCE_GAP = re.compile(r"(?<=[.!?…])[\"”’)]{0,3}\s+")
+SHORT_PART = 5
 #: What could be taken for the prompt's own marks.
-MARK = re.compile(r"</?\s*(?:ticket|passage)\b[^>]{0,40}>", re.I)
+MARK = re.compile(r"</?\s{0,20}(?:ticket|passage)\b[^<>]{0,400}>?", re.I)
 
 
 class _Sentence(BaseModel):
@@ -60,7 +63,7 @@ def generate(brief: Brief, voice: Voice, generator: TextGenerator, seconds: floa
     """Return the model's draft, unchecked. Raises `GeneratorError` where there is none or it cannot be read.
 
     Names and other personal data of the ticket leave as placeholders; a sentence with a placeholder that was never
-    given out is left out.
+    given out, or with the prompt's own marks, is left out.
     """
     ticket, known = redact(brief.ticket[:MOST_TICKET], NOTHING, [brief.to.name] if brief.to.name else [])
     request = request_for(brief, ticket, voice, seconds)
@@ -69,8 +72,10 @@ def generate(brief: Brief, voice: Voice, generator: TextGenerator, seconds: floa
     for sentence in answer.sentences:
         restored = restore(sentence.text, known)
         text = " ".join(normalise(restored.text).split())
-        if text and len(text) <= LONGEST_SENTENCE and not restored.unknown:
-            sentences.append(DraftSentence(text=text, role="fact", starts_line=bool(STEP.match(text)) or not sentences))
+        if not restored.unknown and len(text) <= LONGEST_SENTENCE and not MARK.search(text):
+            for part in one_by_one(text):
+                starts = bool(STEP.match(part)) or not sentences
+                sentences.append(DraftSentence(text=part, role="fact", starts_line=starts))
     if not sentences:
         raise GeneratorAnswerError("the model wrote nothing; the draft is made from the articles without it")
     around = [
@@ -79,6 +84,17 @@ def generate(brief: Brief, voice: Voice, generator: TextGenerator, seconds: floa
         *(DraftSentence(text=text, role="closing") for text in (voice.closing, voice.signature) if text),
     ]
     return Draft(text=lay_out(around), sentences=tuple(around), source="model")
+
+
+def one_by_one(text: str) -> list[str]:
+    """Return the sentences that a model gave as one: each must stand by itself, and none may hide behind another."""
+    parts: list[str] = []
+    for part in filter(None, SENTENCE_GAP.split(text)):
+        if parts and len(parts[-1]) <= SHORT_PART:  # "1." or "e.g." is none
+            parts[-1] += f" {part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def request_for(brief: Brief, ticket: str, voice: Voice, seconds: float) -> GenerationRequest:

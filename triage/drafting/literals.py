@@ -102,8 +102,9 @@ _DATE = re.compile(
 _WEEKDAY = re.compile(r"\b(?P<day>mon|tues|wednes|thurs|fri|satur|sun)days?\b", re.I)
 _LINK = re.compile(
     r"(?:https?://|www\.)[^\s<>\"“”]{1,300}|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}"
-    r"|(?<![\w.-])[a-z0-9][a-z0-9-]{0,62}(?:\.[a-z0-9][a-z0-9-]{0,62}){0,5}\.(?:com|org|net|example|test|io|co|uk|de|fr"
-    r"|es|eu|gov|ie|info|app|dev)(?:/[^\s<>\"“”]{0,300})?(?![\w.]\w)",
+    r"|(?<![\w.-])[^\W_][\w-]{0,62}(?:\.[^\W_][\w-]{0,62}){0,5}\.(?!(?:csv|docx?|gif|jpe?g|json|pdf|png|txt|xlsx?|xml|zip)\b)"
+    r"[^\W\d_]{2,24}(?:/[^\s<>\"“”]{0,300})?(?![\w.]\w)|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]\w)"
+    r"|\b(?:javascript|vbscript|data|file|ftp|tel|sms|mailto):[^\s<>\"“”]{1,300}",
     re.I,
 )
 _PHONE = re.compile(r"(?<![\w.+])\+?\(?\d[\d ()-]{6,20}\d(?!\w)")
