@@ -66,13 +66,21 @@ class ModelSettings(FileModel):
 
 
 class DraftingSettings(FileModel):
-    """The desk's voice, and the language model that drafts, if any."""
+    """The desk's voice, what drafts may be made from beside articles, and the language model, if any.
+
+    macros: saved replies whose placeholders can all be filled, from a cosine of macro_similarity on. past_replies: off
+    unless the desk wants it, since they were written to other customers; from past_similarity on.
+    """
 
     greeting: str = "Hello {name},"
     greeting_unnamed: str = "Hello,"
     closing: str = "Just reply to this message if anything is still unclear."
     signature: str = ""
     max_words: int = Field(default=180, ge=40, le=600)
+    macros: bool = True
+    macro_similarity: float = Field(default=0.65, ge=-1, le=1)
+    past_replies: bool = False
+    past_similarity: float = Field(default=0.85, ge=-1, le=1)
     model: ModelSettings | None = None
 
     @field_validator("greeting", "greeting_unnamed", "closing", "signature")

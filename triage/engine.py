@@ -17,6 +17,7 @@ from triage.desk_files import DeskRules
 from triage.drafting.asked import Asked, questions_in, unanswered, with_subject
 from triage.drafting.compose import Addressee, Voice
 from triage.drafting.handoff import Evidence, decide_handoff
+from triage.drafting.saved_replies import CUSTOMER, Saved, fill, from_saved
 from triage.drafting.writer import Matter, Writer, Written
 from triage.history import NoHistory, TicketHistory, duplicates_of, repeats_of
 from triage.language import UNKNOWN, Detector, Language
@@ -42,6 +43,7 @@ from triage.suggestions import (
     Duplicate,
     HandoffReason,
     HistorySaid,
+    MacroHit,
     RepeatOf,
     Suggestion,
     Versions,
@@ -185,10 +187,16 @@ class TriageEngine:
         return Outcome(
             hits=hits,
             similar=self.past.similar(query, reading.vector),
-            macros=self.past.saved(query, reading.vector),
+            macros=self._macros(reading, query, reading.vector),
             chance=whole.chance,
             asked=(whole, *self._questions(reading.text)),
         )
+
+    def _macros(self, reading: Reading, query: str, vector: FloatArray) -> tuple[MacroHit, ...]:
+        """Return the saved replies that may suit, with what the ticket says in their placeholders."""
+        known = {CUSTOMER: reading.ticket.requester.name, **reading.ticket.attributes}
+        found = self.past.saved(query, vector)
+        return tuple(hit.model_copy(update={"text": fill(hit.text, known)}) for hit in found)
 
     def _questions(self, text: TicketText) -> Iterator[Asked]:
         """Yield the questions of a message that asks several, each with what is found for it."""
@@ -205,19 +213,21 @@ class TriageEngine:
 
     def _draft_or_reasons(self, reading: Reading, found: Outcome) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
         public = found.asked[0].hits if found.asked else ()
+        to = Addressee(reading.ticket.requester.name, reading.text.subject)
+        ready = self._ready_reply(found, to)
         left = unanswered(found.asked[1:], self.rules.policy.rules.several_questions_unanswered.min_chance)
         evidence = replace(
             self._evidence(reading),
             hits=public,
             internal=best_internal(found.hits[:DRAFT_DEPTH]),
             chance=found.chance,
+            ready_reply=ready is not None,
             questions=len(found.asked[1:]),
             unanswered=tuple(question.words for question in left),
         )
         reasons = decide_handoff(evidence, self.rules.policy)
-        if reasons:
-            return None, reasons
-        to = Addressee(reading.ticket.requester.name, reading.text.subject)
+        if reasons or ready:
+            return (None, reasons) if reasons else (ready, ())
         matter = Matter(found.asked, left, to, reading.text.everything)
         written = self.writer.write(matter) if public else Written(None, "there was no public passage to write from")
         evidence = replace(evidence, rejected_draft=written.problem, conflict=written.conflict)
@@ -226,6 +236,15 @@ class TriageEngine:
             # Where every rule is switched off and there is still nothing to show, a person takes over all the same.
             return None, reasons or (no_draft(written.problem),)
         return (None, reasons) if reasons else (self.writer.improve(written.draft, matter), ())
+
+    def _ready_reply(self, found: Outcome, to: Addressee) -> Draft | None:
+        """Return a draft from what the desk wrote before, where no article answers and one thing is asked."""
+        settings, rule = self.rules.settings.drafting, self.rules.policy.rules.no_supporting_article
+        if len(found.asked) != 1 or found.chance is None or found.chance >= rule.min_chance:
+            return None
+        macros = found.macros if settings.macros else ()
+        likeness = (settings.macro_similarity, settings.past_similarity)
+        return from_saved(Saved(macros, found.similar, *likeness, settings.past_replies), to, self.writer.voice)
 
     def _evidence(self, reading: Reading) -> Evidence:
         return Evidence(
@@ -271,7 +290,7 @@ class TriageEngine:
     def writer(self) -> Writer:
         """What drafts are written by."""
         settings, similarity = self.rules.settings, self.rules.policy.rules.conflicting_articles.similarity
-        voice = Voice(**settings.drafting.model_dump(exclude={"model"}))
+        voice = Voice(**settings.drafting.model_dump(include=set(Voice.__dataclass_fields__)))
         seconds = settings.drafting.model.seconds if settings.drafting.model else GENERATION_SECONDS
         return Writer(settings.name, voice, self.encoder, similarity, self.generator, seconds)
 

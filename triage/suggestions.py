@@ -80,7 +80,7 @@ class ArticleHit(WireModel):
 
 
 class SimilarTicket(WireModel):
-    """A past ticket of this desk and the reply it got; for agents only, never a source of drafts."""
+    """A past ticket of this desk and the reply it got; a source of drafts only where the desk says so."""
 
     ticket_id: str
     score: float
@@ -89,7 +89,7 @@ class SimilarTicket(WireModel):
 
 
 class MacroHit(WireModel):
-    """A saved reply that may suit, with its {placeholders}; for agents only."""
+    """A saved reply that may suit; what the ticket does not say stands as {placeholder}."""
 
     macro_id: str
     title: str

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from triage.drafting.policy import Rules
 from triage.engine import TriageEngine
 from triage.history import InMemoryHistory, PastContact
+from triage.suggestion_text import suggestion_text
 from triage.suggestions import Suggestion
 from triage.tickets import Message, Requester, Ticket
 
@@ -271,3 +273,68 @@ def test_an_incident_shows_how_many_wrote_the_same(demo_engine: TriageEngine) ->
     assert {one.ticket_id for one in said.duplicates if one.same_requester} <= {"T-3"}
     other = suggest(engine, id="T-98", body="How do I put my logo on an invoice?").history
     assert other is None
+
+
+ODD_MAIL = {
+    "subject": "odd mail",
+    "body": "An odd mail says it is from Brindle and asks for my six digit code. Is it yours?",
+}
+
+
+def with_saved_replies(engine: TriageEngine, **drafting: object) -> TriageEngine:
+    """The engine of a desk on which no article is ever sure enough, and no other rule is on."""
+    rules = Rules.model_validate({name: {"on": name == "no_supporting_article"} for name in Rules.model_fields})
+    unsure = rules.no_supporting_article.model_copy(update={"min_chance": 1.0})
+    policy = engine.rules.policy.model_copy(
+        update={"rules": rules.model_copy(update={"no_supporting_article": unsure})}
+    )
+    settings = engine.rules.settings
+    settings = settings.model_copy(update={"drafting": settings.drafting.model_copy(update=drafting)})
+    return replace(engine, rules=replace(engine.rules, policy=policy, settings=settings))
+
+
+def test_where_no_article_answers_a_saved_reply_may(demo_engine: TriageEngine) -> None:
+    found = suggest(with_saved_replies(demo_engine, macro_similarity=0.3), **ODD_MAIL, requester={"name": "Jo Finch"})
+    assert found.macros[0].macro_id == "phishing_received"
+    assert "Jo Finch" in found.macros[0].text
+    assert "{agent_name}" in found.macros[0].text
+    assert found.disposition == "draft"
+    assert found.draft is not None
+    assert found.draft.source == "macro"
+    assert "{" not in found.draft.text
+    for off in ({"macro_similarity": 0.99}, {"macro_similarity": 0.3, "macros": False}):
+        none = suggest(with_saved_replies(demo_engine, **off), **ODD_MAIL)
+        assert none.handoff is not None
+        assert [reason.code for reason in none.handoff.reasons] == ["no_supporting_article"]
+
+
+def test_several_questions_are_not_answered_by_one_saved_reply(demo_engine: TriageEngine) -> None:
+    two = f"{ODD_MAIL['body']} Where do I report such a mail? How do I add a second till to our shop?"
+    found = suggest(with_saved_replies(demo_engine, macro_similarity=0.3), subject="odd mail", body=two)
+    assert found.draft is None
+
+
+def test_an_agents_last_word_is_not_talked_over(demo_engine: TriageEngine, project: Path) -> None:
+    ticket = demo_ticket(project, "draft")
+    reply = Message(author="agent", text="Did that work?", created_at=NOW)
+    answered = demo_engine.suggest(ticket.model_copy(update={"messages": (reply,)}), "s-1", NOW)
+    assert (answered.disposition, answered.kind, answered.due, answered.route) == ("no_reply", "request", None, None)
+    assert answered.answered is not None
+    assert "(message 2)" in answered.answered
+    assert "An agent replied" in suggestion_text(ticket, answered)
+    overturned = ticket.model_copy(update={"messages": (reply,), "set_fields": {"kind": "request"}})
+    assert demo_engine.suggest(overturned, "s-1", NOW).disposition == "draft"
+    again = (reply, Message(author="customer", text="No, it did not.", created_at=NOW))
+    wrote = demo_engine.suggest(ticket.model_copy(update={"messages": again}), "s-1", NOW)
+    assert wrote.answered is None
+    assert wrote.disposition != "no_reply"
+
+
+def test_a_message_without_a_known_phrase_is_read_as_a_whole(demo_engine: TriageEngine) -> None:
+    body = "The charger got so hot last night that the shelf under it is black, and it smells burnt in the whole shop."
+    found = suggest(demo_engine, subject="charger", body=body)
+    assert found.handoff is not None
+    (reason,) = [one for one in found.handoff.reasons if one.code == "sensitive_topic"]
+    assert reason.evidence.startswith("safety")
+    quiet = replace(demo_engine, classifier=replace(demo_engine.classifier, wording=None))
+    assert quiet.read(Ticket(subject="charger", body=body), NOW).reads_like is None

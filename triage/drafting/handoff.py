@@ -31,6 +31,7 @@ class Evidence:
     internal: the best passage that only agents may read; chance: that the public ones answer, None where nobody
     reckoned; novelty: whether the ticket is like any past one; reads_like: what the message reads like as a whole.
     questions, unanswered: how many questions the message asks where it asks several, and those that nothing answers;
+    ready_reply: whether a saved reply answers where no article does.
     rejected_draft: why the draft was dropped, where one was written and did not stand; conflict: another article that
     says otherwise than the draft. repeats: other tickets of the
     requester about the same matter, the newest first. tags: the requester's and the ticket's.
@@ -46,6 +47,7 @@ class Evidence:
     chance: float | None = None
     questions: int = 0
     unanswered: tuple[str, ...] = ()
+    ready_reply: bool = False
     rejected_draft: str | None = None
     conflict: Conflict | None = None
     novelty: Judgement | None = None
@@ -203,7 +205,7 @@ def low_confidence(evidence: Evidence, policy: Policy) -> tuple[str, str] | None
 
 def no_supporting_article(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """No public article answers, as far as its chance tells, or an internal one is much nearer."""
-    if evidence.hits is None or evidence.kind == "empty":
+    if evidence.hits is None or evidence.kind == "empty" or evidence.ready_reply:
         return None
     rule = policy.rules.no_supporting_article
     if not evidence.hits:
