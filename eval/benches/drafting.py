@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eval.benches.drafting_handoff import UNSEEN, wording_rows
+from eval.benches.drafting_redaction import SETS, redaction_rows
 from eval.benches.drafting_replies import reply_rows
 from eval.benches.frame import Bar, Row, data_folder, write_bench
 from eval.benches.ledger import LEDGER
@@ -57,7 +58,7 @@ def main(desk: Path, var: Path, folder: Path = SET, ledger: Path = LEDGER) -> No
     rows, bars, figures = reply_rows("wixqa", data.folder, var, encoder)
     note_look(ledger, datetime.now(UTC).date(), "wixqa: drafts", "all questions", data, figures)
     wording, held = wording_rows(UNSEEN, engine)
-    rows = [*fault_rows(judged), *alarm_rows(judged), *rows, *wording]
+    rows = [*fault_rows(judged), *alarm_rows(judged), *rows, *wording, *redaction_rows(SETS)]
     bars = [*fault_bars(judged), *alarm_bars(judged), *bars, *held]
     write_bench("drafting", started, rows, bars, var / "bench")
 

@@ -1,6 +1,7 @@
 """The bench of drafts: its set is what it says, and a check that takes everything or nothing is told so."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from eval.benches.drafting import (
     judge,
 )
 from eval.benches.drafting_handoff import UNSEEN, hands_over, wording_rows
+from eval.benches.drafting_redaction import SETS, redaction_rows
 from eval.benches.drafting_replies import OURS, draft_all, first_sentences, scores_of, stands
 from eval.benches.retrieval_fusion import AskedDesk
 from models.hashing_encoder import HashingEncoder
@@ -100,3 +102,40 @@ def test_the_unseen_wording_is_balanced_and_counted_by_reason_and_language(
     assert counted["human_requested"] == (80, 80)
     assert len(counted) == 15
     assert [bar.name.split()[-1] for bar in bars] == ["recall", "precision"]
+
+
+def test_what_is_redacted_is_counted_by_kind(tmp_path: Path) -> None:
+    def case(number: int, text: str, *values: tuple[str, str]) -> str:
+        spans = [
+            {"kind": kind, "start": text.index(value), "end": text.index(value) + len(value)} for kind, value in values
+        ]
+        return json.dumps({"id": f"c-{number}", "text": text, "spans": spans})
+
+    path = tmp_path / "cases.jsonl"
+    lines = [
+        case(
+            1, "Mail jo@shop.example or call 020 7946 0123.", ("EMAIL", "jo@shop.example"), ("PHONE", "020 7946 0123")
+        ),
+        case(2, "Mail ann@shop.example.", ("EMAIL", "ann@shop")),
+        case(3, "Nothing here, order 77120."),
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    email, phone, together = redaction_rows({"mine": path})
+    assert (email["kind"], email["n"], email["placeholders"]) == ("EMAIL", 2, 2)
+    assert (email["recall"]["value"], email["gone whole"]["value"], email["precision"]["value"]) == (0.5, 1, 0.5)
+    assert (phone["kind"], phone["recall"]["value"], phone["precision"]["value"]) == ("PHONE", 1, 1)
+    assert (together["kind"], together["n"]) == ("all", 3)
+
+
+def test_the_unseen_messages_hold_what_they_say(project: Path) -> None:
+    lines = (project / SETS["unseen"]).read_text(encoding="utf-8").splitlines()
+    cases = [json.loads(line) for line in lines]
+    kinds = Counter(span["kind"] for case in cases for span in case["spans"])
+    assert set(kinds) == {"EMAIL", "CARD", "IBAN", "PHONE", "ADDRESS", "KEY", "ID"}
+    assert min(kinds.values()) >= 10
+    assert len({case["country"] for case in cases}) >= 10
+    assert len({case["text"] for case in cases}) == len(cases)
+    assert sum(not case["spans"] for case in cases) >= len(cases) / 3
+    for case in cases:
+        for span in case["spans"]:
+            assert case["text"][span["start"] : span["end"]].strip()
