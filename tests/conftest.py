@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from eval_builders import without_wording
 
 import models.egress
 from models.openvino_encoder import OpenVinoEncoder
@@ -72,10 +73,6 @@ def desk_copy(tmp_path: Path) -> Callable[[], Path]:
         settings = folder / "desk.toml"
         text = settings.read_text(encoding="utf-8").replace('encoder = "all-MiniLM-L6-v2"', 'encoder = "hashing"')
         settings.write_text(text, encoding="utf-8")
-        # Learning from thousands of examples takes longer than all else in a build; the demo desk's own build does it.
-        policy = folder / "policy.toml"
-        text = policy.read_text(encoding="utf-8").replace("[wording]\n", "[wording]\non = false\n")
-        policy.write_text(text, encoding="utf-8")
-        return folder
+        return without_wording(folder)
 
     return copy

@@ -162,6 +162,14 @@ def small_desk(project: Path, folder: Path) -> Path:
     settings = folder / "desk.toml"
     text = settings.read_text(encoding="utf-8").replace('encoder = "all-MiniLM-L6-v2"', 'encoder = "hashing"')
     settings.write_text(text, encoding="utf-8")
+    return without_wording(folder)
+
+
+def without_wording(folder: Path) -> Path:
+    """Keep a desk's builds from learning wording of thousands of examples: the whole demo desk's build does that."""
+    policy = folder / "policy.toml"
+    lines = policy.read_text(encoding="utf-8").replace("[wording]\n", "[wording]\non = false\n")
+    policy.write_text(lines if "[wording]" in lines else f"{lines}\n[wording]\non = false\n", encoding="utf-8")
     return folder
 
 

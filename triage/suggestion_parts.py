@@ -18,7 +18,7 @@ TEAM = "team"
 def due_of(reading: Reading, rules: DeskRules, calendar: Calendar, now: datetime) -> Due | None:
     """Return the SLA targets of the likeliest priority; None where there is none, or nobody waits."""
     target = rules.settings.sla.get(reading.fields["priority"].best)
-    if target is None or reading.wants_no_reply or reading.vector is None:
+    if target is None or reading.kind.kind != "request" or reading.vector is None:
         return None
     start = waiting_since(reading.ticket, now)
     return Due(

@@ -318,7 +318,8 @@ def test_an_agents_last_word_is_not_talked_over(demo_engine: TriageEngine, proje
     ticket = demo_ticket(project, "draft")
     reply = Message(author="agent", text="Did that work?", created_at=NOW)
     answered = demo_engine.suggest(ticket.model_copy(update={"messages": (reply,)}), "s-1", NOW)
-    assert (answered.disposition, answered.kind, answered.due, answered.route) == ("no_reply", "request", None, None)
+    assert (answered.disposition, answered.kind, answered.route) == ("no_reply", "request", None)
+    assert answered.due is not None
     assert answered.answered is not None
     assert "(message 2)" in answered.answered
     assert "An agent replied" in suggestion_text(ticket, answered)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from eval_builders import without_wording
 
 from eval.cases import load_cases
 from eval.errors import DataError
@@ -78,7 +79,7 @@ def init(folder: Path, history: Path | None, **choices: object) -> tuple[Desk, s
 def build(desk: Desk, var: Path) -> BuildReport:
     settings = desk.folder / "desk.toml"
     settings.write_text(f'encoder = "hashing"\n{settings.read_text(encoding="utf-8")}', encoding="utf-8")
-    again = read_desk(desk.folder)
+    again = read_desk(without_wording(desk.folder))
     return build_generation(again, HashingEncoder(), generations_of(again.rules.settings, var), NOW)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import build_desk
+from eval_builders import without_wording
 
 from models.hashing_encoder import HashingEncoder
 from models.micro_batch import MAX_WAITING, MicroBatcher
@@ -48,7 +49,7 @@ def copy_desk(project: Path, folder: Path, desk_id: str) -> Path:
     rules = folder / "desk.toml"
     text = rules.read_text(encoding="utf-8").replace('encoder = "all-MiniLM-L6-v2"', 'encoder = "hashing"')
     rules.write_text(text.replace('id = "demo"', f'id = "{desk_id}"'), encoding="utf-8")
-    return folder
+    return without_wording(folder)
 
 
 @pytest.fixture(scope="module")
