@@ -155,7 +155,7 @@ class TriageEngine:
         }
         said = HistorySaid(set_fields=dict(values.known), outdated=dict(values.outdated))
         nothing = Language(UNKNOWN, 0.0)
-        known, answered = values.values, answered_by(ticket)
+        known, answered = values.values, "" if values.is_request else answered_by(ticket)
         return Reading(ticket, text, kind, nothing, fields, None, history=said, set_fields=known, answered=answered)
 
     def _repeats(self, ticket: Ticket, vector: FloatArray, now: datetime) -> tuple[RepeatOf, ...]:
