@@ -29,7 +29,7 @@ _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 @dataclass(frozen=True)
 class PastReplies:
-    """Resolved tickets of the desk with the reply each got, and the desk's saved replies; for agents only."""
+    """Resolved tickets of the desk with the reply each got, and the desk's saved replies."""
 
     tickets: PassageSearch
     replies: Mapping[str, str]

@@ -8,11 +8,12 @@ that a rule was mended for says nothing about lines nobody has seen.
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from triage.drafting.redaction import PLACEHOLDER, redact, restore
+from eval.benches.drafting_redaction import Found, redacted_spans
+from triage.drafting.redaction import redact, restore
 
 CASES = Path(__file__).parent / "redaction_cases.jsonl"
 #: By kind: how many spans came out right, how many were found, how many must be. First looks, batches 1 and 2 together.
@@ -38,38 +39,16 @@ REACHED = {
 }
 
 
-class Found(NamedTuple):
-    """Which case, what kind, and where in its text."""
-
-    case: str
-    kind: str
-    start: int
-    end: int
-
-
 @cache
 def cases() -> tuple[dict[str, Any], ...]:
     return tuple(map(json.loads, CASES.read_text(encoding="utf-8").splitlines()))
-
-
-def redacted_spans(case: dict[str, Any]) -> set[Found]:
-    """Where the values of the placeholders stood."""
-    redacted, redactions = redact(case["text"])
-    assert restore(redacted, redactions).text == case["text"]
-    found, shift = set(), 0
-    for match in PLACEHOLDER.finditer(redacted):
-        value = redactions.values[match.group()]
-        start = match.start() + shift
-        found.add(Found(case["id"], match.group()[1:].split("_")[0], start, start + len(value)))
-        shift += len(value) - len(match.group())
-    return found
 
 
 @cache
 def scored() -> tuple[frozenset[Found], frozenset[Found]]:
     """What must go, and what went."""
     wanted = {Found(case["id"], span["kind"], span["start"], span["end"]) for case in cases() for span in case["spans"]}
-    return frozenset(wanted), frozenset(found for case in cases() for found in redacted_spans(case))
+    return frozenset(wanted), frozenset(found for case in cases() for found in redacted_spans(case["id"], case["text"]))
 
 
 @pytest.mark.parametrize("kind", REACHED)
@@ -109,3 +88,8 @@ def test_the_set_is_what_it_says() -> None:
     for case in cases():
         for span in case["spans"]:
             assert case["text"][span["start"] : span["end"]].strip()
+
+
+def test_every_text_comes_back_whole() -> None:
+    for case in cases():
+        assert restore(*redact(case["text"])).text == case["text"]
