@@ -2,12 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from eval_builders import without_wording
+from postgres import fresh_database, postgres_server
 
 import models.egress
 from models.openvino_encoder import OpenVinoEncoder
@@ -76,3 +77,20 @@ def desk_copy(tmp_path: Path) -> Callable[[], Path]:
         return without_wording(folder)
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database; a test that asks for it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'firstline.db'}"
+    else:
+        with fresh_database(request.getfixturevalue("postgres")) as url:
+            yield url

@@ -1,16 +1,15 @@
 """Opens the database: SQLite unless a URL says otherwise."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from serve.errors import StartError
-from serve.storage.tables import metadata
+from serve.storage.migrate import migrate
 
 #: Milliseconds that a writer waits for another one.
 BUSY_TIMEOUT = 5_000
@@ -24,17 +23,20 @@ class Database:
 
     @classmethod
     def open(cls, url: str) -> "Database":
-        """Connect and create what is missing; raise `StartError` where that fails."""
+        """Connect and bring the tables to this version; raise `StartError` where that fails."""
         try:
             engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        except (SQLAlchemyError, ImportError) as error:
+            raise _cannot_open(error) from error
+        try:
             if engine.dialect.name == "sqlite":
                 _tune_sqlite(engine)
                 if engine.url.database:
                     Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-            create_missing_tables(engine)
-        except (SQLAlchemyError, OSError, ImportError) as error:
-            name = error.__class__.__name__
-            raise StartError(f"the database cannot be opened ({name}); check --database and its folder") from error
+            migrate(engine)
+        except (SQLAlchemyError, OSError, StartError) as error:
+            engine.dispose()
+            raise error if isinstance(error, StartError) else _cannot_open(error) from error
         return cls(engine)
 
     @contextmanager
@@ -67,17 +69,9 @@ class Database:
         self._engine.dispose()
 
 
-def create_missing_tables(engine: Engine) -> None:
-    """Create what is missing; where another process creates the same at this moment, look once more."""
-    for attempt in (1, 2, 3):
-        try:
-            metadata.create_all(engine)
-        except (OperationalError, ProgrammingError):
-            if attempt == 3:
-                raise
-            time.sleep(0.2 * attempt)
-        else:
-            return
+def _cannot_open(error: Exception) -> StartError:
+    name = error.__class__.__name__
+    return StartError(f"the database cannot be opened ({name}); check --database and its folder")
 
 
 def _tune_sqlite(engine: Engine) -> None:
