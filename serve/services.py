@@ -9,8 +9,13 @@ from fastapi import Request
 
 from models.micro_batch import MicroBatcher
 from serve.security.keys import Caller, KeyStore
+from serve.security.rate_limits import RateLimiter
+from serve.served_desk import ServedDesk
+from serve.storage.article_store import ArticleStore
 from serve.storage.database import Database
-from serve.storage.suggestion_store import SuggestionStore
+from serve.storage.feedback_store import FeedbackStore
+from serve.storage.suggestion_store import Step, StoredSuggestion, SuggestionStore
+from serve.storage.ticket_store import TicketStore
 from triage.engine import TriageEngine
 from triage.suggestions import Suggestion
 from triage.tickets import Ticket
@@ -27,37 +32,95 @@ def random_id() -> str:
 
 
 @dataclass(frozen=True)
-class Services:
-    """Engines by desk, the stores, the clock, the source of ids, and the encoders that the engines share."""
+class Stores:
+    """What is kept in one database."""
 
-    engines: Mapping[str, TriageEngine]
     database: Database
-    suggestions: SuggestionStore
+    articles: ArticleStore
+    feedback: FeedbackStore
     keys: KeyStore
+    suggestions: SuggestionStore
+    tickets: TicketStore
+
+    @classmethod
+    def of(cls, database: Database) -> "Stores":
+        """Return all stores over one database."""
+        tickets = TicketStore(database)
+        return cls(
+            database,
+            ArticleStore(database),
+            FeedbackStore(database),
+            KeyStore(database),
+            SuggestionStore(database, tickets),
+            tickets,
+        )
+
+
+@dataclass(frozen=True)
+class Services:
+    """Desks by id, the stores, budgets of keys, the clock, the source of ids, and the encoders that desks share.
+
+    on_suggestion: is told of every suggestion that was made, and of its desk.
+    """
+
+    desks: Mapping[str, ServedDesk]
+    stores: Stores
+    limits: RateLimiter
     now: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = random_id
     encoders: Sequence[MicroBatcher] = ()
+    on_suggestion: Callable[[str, Suggestion], None] = lambda desk, suggestion: None
+
+    @property
+    def keys(self) -> KeyStore:
+        """The keys of all desks."""
+        return self.stores.keys
+
+    @property
+    def tickets(self) -> TicketStore:
+        """The tickets of all desks."""
+        return self.stores.tickets
+
+    @property
+    def suggestions(self) -> SuggestionStore:
+        """The suggestions of all desks."""
+        return self.stores.suggestions
+
+    @property
+    def feedback(self) -> FeedbackStore:
+        """What became of suggestions, of all desks."""
+        return self.stores.feedback
+
+    def engine(self, desk: str) -> TriageEngine:
+        """Return what decides for a desk now. A request asks once: later it may be another."""
+        return self.desks[desk].engine
 
     def suggest_and_store(self, caller: Caller, ticket: Ticket) -> Suggestion:
-        """Make a suggestion, store it whole in one short transaction, and return what the caller may see of it."""
-        now = self.now()
-        suggestion = self.engines[caller.desk].suggest(ticket, self.new_id(), now)
-        self.suggestions.add(caller.desk, ticket, suggestion, now)
-        return visible_to(caller, suggestion)
+        """Make a suggestion, store it whole in one short transaction, and return what the caller may see of it.
+
+        A ticket without an id is given that of the suggestion: the desk must be able to name it.
+        """
+        return visible_to(caller, self._decide(caller.desk, ticket, "suggest", store=True))
 
     def triage(self, caller: Caller, ticket: Ticket, store: bool) -> Suggestion:
         """Triage a ticket; store the outcome only where asked to."""
-        now = self.now()
-        suggestion = self.engines[caller.desk].triage(ticket, self.new_id(), now)
+        return self._decide(caller.desk, ticket, "triage", store)
+
+    def _decide(self, desk: str, ticket: Ticket, step: Step, store: bool) -> Suggestion:
+        engine, now, id = self.engine(desk), self.now(), self.new_id()
+        if store and ticket.id is None:
+            ticket = ticket.model_copy(update={"id": id})
+        made = (engine.decide if step == "suggest" else engine.decide_triage)(ticket, id, now)
         if store:
-            self.suggestions.add(caller.desk, ticket, suggestion, now)
-        return suggestion
+            self.suggestions.add(desk, StoredSuggestion(ticket, made.suggestion, now, step, made.vectors))
+        self.on_suggestion(desk, made.suggestion)
+        return made.suggestion
 
     def close(self) -> None:
         """Stop the encoders and give the database back; to be called when no request is left."""
         for encoder in self.encoders:
             encoder.close()
-        self.database.close()
+        self.stores.database.close()
 
 
 def visible_to(caller: Caller, suggestion: Suggestion) -> Suggestion:

@@ -127,7 +127,7 @@ def facts_of(desk: Desk, encoder: TextEncoder, search: PassageSearch) -> dict[st
     return {
         "desk": desk.rules.settings.id,
         "encoder": {"identity": encoder.identity, "dimension": encoder.dimension},
-        "knowledge_revision": 0,
+        "knowledge_revision": desk.knowledge_revision,
         "counts": {
             "articles": len(search.documents),
             "passages": len(search.passages),

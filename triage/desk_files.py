@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,9 @@ from triage.taxonomy import Taxonomy, read_taxonomy
 from triage.tickets import Ticket
 from triage.toml_files import FileModel, read_toml
 
+HISTORY = "history.jsonl"
+#: What people corrected in the service and a lead approved: rows of the same shape.
+CORRECTIONS = "corrections.jsonl"
 RULE_FILES = ("desk.toml", "taxonomy.toml", "policy.toml", "routing.toml")
 MAX_LINE = 1_000_000
 
@@ -130,12 +133,14 @@ class DeskSettings(FileModel):
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """A past ticket with its labels and the reply it got."""
+    """A past ticket with its labels and the reply it got; file, line: where it stands, line 0 where that is unknown."""
 
     ticket: Ticket
     labels: dict[str, str]
     reply: str
     resolved: bool
+    line: int = 0
+    file: str = HISTORY
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,11 @@ class DeskRules:
 
 @dataclass(frozen=True)
 class Desk:
-    """A desk folder, read and checked; refused: what is wrong with each article that is left out."""
+    """A desk folder, read and checked.
+
+    refused: what is wrong with each article that is left out; knowledge_revision: of the database that the articles come
+    from, 0 where they are the folder's.
+    """
 
     folder: Path
     rules: DeskRules
@@ -164,12 +173,13 @@ class Desk:
     macros: tuple[Document, ...]
     history: tuple[HistoryRow, ...]
     refused: tuple[ArticleError, ...] = ()
+    knowledge_revision: int = 0
 
 
 def hashes_of(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file of a desk folder that a build reads, by name."""
     paths = (
-        [folder / name for name in (*RULE_FILES, "history.jsonl")]
+        [folder / name for name in (*RULE_FILES, HISTORY, CORRECTIONS)]
         + sorted(folder.glob("articles/*.md"))
         + sorted(folder.glob("macros/*.md"))
     )
@@ -195,7 +205,7 @@ def read_desk(folder: Path, known: Mapping[str, Document] = NOTHING_KNOWN) -> De
     if not articles and not (folder / "articles").is_dir():
         remedy = "add Markdown files, or an empty folder for a desk that has no knowledge yet"
         raise DeskFileError(folder / "articles", None, "there is no article", remedy)
-    history = tuple(read_history(folder / "history.jsonl", rules.taxonomy))
+    history = tuple(read_past_tickets(folder, rules.taxonomy))
     return Desk(folder, rules, tuple(articles), tuple(macros), history, tuple(refused))
 
 
@@ -211,8 +221,35 @@ def read_rules(folder: Path) -> DeskRules:
     return DeskRules(settings, taxonomy, policy, routing)
 
 
+def read_past_tickets(folder: Path, taxonomy: Taxonomy) -> Iterator[HistoryRow]:
+    """Yield the rows of history.jsonl as corrections.jsonl has them, then the corrections of other tickets.
+
+    Of a ticket that stands in both the correction's labels, and its reply where it has one, come before the row's; the
+    ticket is the row's, since a correction was masked. Raises `DeskFileError`.
+    """
+    corrections = list(read_history(folder / CORRECTIONS, taxonomy))
+    of_ticket = {row.ticket.id: row for row in corrections if row.ticket.id is not None}
+    used = set[str | None]()
+    for row in read_history(folder / HISTORY, taxonomy):
+        correction = of_ticket.get(row.ticket.id)
+        if correction is not None:
+            used.add(row.ticket.id)
+            row = _corrected(row, correction)
+        yield row
+    yield from (row for row in corrections if row.ticket.id not in used)
+
+
+def _corrected(row: HistoryRow, correction: HistoryRow) -> HistoryRow:
+    return replace(
+        row,
+        labels={**row.labels, **correction.labels},
+        reply=correction.reply or row.reply,
+        resolved=correction.resolved or row.resolved,
+    )
+
+
 def read_history(path: Path, taxonomy: Taxonomy) -> Iterator[HistoryRow]:
-    """Yield labelled past tickets; a missing file is a desk without history. Raises `DeskFileError`."""
+    """Yield labelled past tickets of one file; a missing file has none. Raises `DeskFileError`."""
     if not path.exists():
         return
     seen: dict[str, int] = {}
@@ -236,9 +273,9 @@ def _history_row(path: Path, line: int, value: dict[str, Any], taxonomy: Taxonom
     reply, resolved = value.pop("reply", ""), value.pop("resolved", False)
     if not isinstance(reply, str) or not isinstance(resolved, bool):
         raise DeskFileError(path, line, "reply or resolved is of the wrong type", "write a string and true or false")
-    return HistoryRow(
-        parse_ticket(path, line, value), {str(field): str(label) for field, label in labels.items()}, reply, resolved
-    )
+    ticket = parse_ticket(path, line, value)
+    told = {str(field): str(label) for field, label in labels.items()}
+    return HistoryRow(ticket, told, reply, resolved, line, path.name)
 
 
 def parse_ticket(path: Path, line: int, value: Any) -> Ticket:

@@ -19,10 +19,11 @@ from triage.drafting.compose import Addressee, Voice
 from triage.drafting.handoff import Evidence, decide_handoff
 from triage.drafting.saved_replies import CUSTOMER, Saved, fill, from_saved
 from triage.drafting.writer import Matter, Writer, Written
-from triage.history import NoHistory, TicketHistory, duplicates_of, repeats_of
+from triage.history import NoHistory, Recorded, TicketHistory, duplicates_of, repeats_of
 from triage.language import UNKNOWN, Detector, Language
 from triage.message_kind import MessageKind, message_kind
 from triage.outcome import (
+    Decision,
     Outcome,
     Reading,
     anyone,
@@ -80,32 +81,48 @@ class TriageEngine:
 
         Raises `TicketError` where a value that a person set is none of the desk's.
         """
+        return self.decide(ticket, suggestion_id, now).suggestion
+
+    def decide(self, ticket: Ticket, suggestion_id: str, now: datetime, recorded: Recorded | None = None) -> Decision:
+        """Return the whole suggestion as `suggest` does, with the vectors that it was made from.
+
+        recorded: vectors and history of an earlier decision, which are taken as they are.
+        """
         clock = Clock(self.timer)
-        reading = self.read(ticket, now)
+        reading = self.read(ticket, now, recorded=recorded)
         clock.lap("classify")
-        if reading.wants_no_reply:
-            return self._suggestion(reading, Outcome(), suggestion_id, now, clock.laps)
+        outcome = Outcome() if reading.wants_no_reply else self._outcome(reading, clock)
+        return Decision(self._suggestion(reading, outcome, suggestion_id, now, clock.laps), reading.vectors)
+
+    def _outcome(self, reading: Reading, clock: "Clock") -> Outcome:
         found = self._find(reading)
         clock.lap("search")
         draft, reasons = self._draft_or_reasons(reading, found)
         clock.lap("draft")
-        return self._suggestion(reading, replace(found, draft=draft, reasons=reasons), suggestion_id, now, clock.laps)
+        return replace(found, draft=draft, reasons=reasons)
 
     def triage(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
         """Return kind, fields, due, and every handoff rule that needs no search: the fast path."""
+        return self.decide_triage(ticket, suggestion_id, now).suggestion
+
+    def decide_triage(
+        self, ticket: Ticket, suggestion_id: str, now: datetime, recorded: Recorded | None = None
+    ) -> Decision:
+        """Return what `triage` does, with the vectors that it was made from; recorded: as for `decide`."""
         clock = Clock(self.timer)
-        reading = self.read(ticket, now, to_search=False)
+        reading = self.read(ticket, now, to_search=False, recorded=recorded)
         reasons = () if reading.wants_no_reply else decide_handoff(self._evidence(reading), self.rules.policy)
         clock.lap("classify")
-        return self._suggestion(reading, Outcome(reasons=reasons), suggestion_id, now, clock.laps)
+        suggestion = self._suggestion(reading, Outcome(reasons=reasons), suggestion_id, now, clock.laps)
+        return Decision(suggestion, reading.vectors)
 
-    def read(self, ticket: Ticket, now: datetime, to_search: bool = True) -> Reading:
+    def read(self, ticket: Ticket, now: datetime, to_search: bool = True, recorded: Recorded | None = None) -> Reading:
         """Clean, gate, detect and classify a ticket: one encoder pass, none for a ticket without a word.
 
         to_search: whether the reading's vector must be that of the question; else it may be that of all words.
         Raises `TicketError`.
         """
-        text, values = read_text(ticket), values_set(ticket, self.history, self.rules.taxonomy)
+        text, values = read_text(ticket), values_set(ticket, recorded or self.history, self.rules.taxonomy)
         follow_up = any(message.author == "customer" for message in ticket.messages)
         kind = message_kind(text, ticket.headers, follow_up)
         if values.is_request and kind.kind not in (REQUEST, "empty"):
@@ -118,22 +135,16 @@ class TriageEngine:
         texts = [text_to_classify(text)]
         if to_search and text_to_search(text) != texts[0]:
             texts.append(text_to_search(text))
-        vectors = self.encoder.encode(texts)
-        repeats = self._repeats(ticket, vectors[0], now) if kind.kind == "request" else ()
-        opinion = self.rules.priority_scale.opinion(ticket, text, now.astimezone(self.calendar.zone), repeats)
+        vectors = self._vectors(texts, recorded)
+        said = recorded.history if recorded else self._history(ticket, kind, vectors[0], now)
+        said = said.model_copy(update={"set_fields": dict(values.known), "outdated": dict(values.outdated)})
+        local = now.astimezone(self.calendar.zone)
+        opinion = self.rules.priority_scale.opinion(ticket, text, local, said.repeat_of)
         settled = {**self.rules.routing.decide(ticket, text), **values.settled}
         found = self.classifier.classify(texts[0], vectors[0], settled, opinion, language.code)
-        same, count = self._duplicates(ticket, vectors[0], now) if kind.kind == "request" else ((), 0)
-        said = HistorySaid(
-            repeat_of=repeats,
-            duplicates=same,
-            duplicate_count=count,
-            set_fields=dict(values.known),
-            outdated=dict(values.outdated),
-        )
         judged = (found.fields, vectors[-1], found.novelty, found.reads_like)
         answered = "" if values.is_request else answered_by(ticket)
-        return Reading(ticket, text, kind, language, *judged, said, values.values, answered)
+        return Reading(ticket, text, kind, language, *judged, said, values.values, answered, vectors)
 
     def vector_of(self, ticket: Ticket) -> FloatArray | None:
         """Return the vector by which tickets are compared with a requester's others; None for one without a word."""
@@ -157,6 +168,21 @@ class TriageEngine:
         nothing = Language(UNKNOWN, 0.0)
         known, answered = values.values, "" if values.is_request else answered_by(ticket)
         return Reading(ticket, text, kind, nothing, fields, None, history=said, set_fields=known, answered=answered)
+
+    def _vectors(self, texts: Sequence[str], recorded: Recorded | None) -> FloatArray:
+        """Return unit vectors of shape (texts, dimension): those of the record where there is one that fits."""
+        shape = (len(texts), self.encoder.dimension)
+        if recorded is not None and recorded.vectors is not None and recorded.vectors.shape == shape:
+            return recorded.vectors
+        return self.encoder.encode(texts)
+
+    def _history(self, ticket: Ticket, kind: MessageKind, vector: FloatArray, now: datetime) -> HistorySaid:
+        """Return what the desk's records say of other tickets; nothing for a message that is no request."""
+        if kind.kind != "request":
+            return HistorySaid()
+        same, count = self._duplicates(ticket, vector, now)
+        repeats = self._repeats(ticket, vector, now)
+        return HistorySaid(repeat_of=repeats, duplicates=same, duplicate_count=count)
 
     def _repeats(self, ticket: Ticket, vector: FloatArray, now: datetime) -> tuple[RepeatOf, ...]:
         """Return the requester's other tickets about the same matter, from before they wrote this."""

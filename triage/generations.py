@@ -41,13 +41,18 @@ class Generations:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def publish(self, write: Callable[[Path], dict[str, Any]]) -> Generation:
+    def publish(self, write: Callable[[Path], dict[str, Any]], only_after: str | None = None) -> Generation:
         """Let `write` fill a new folder (it returns what the manifest says), then make it the current generation.
 
-        A process that dies on the way leaves a folder that nobody reads; the next build removes it.
+        A process that dies on the way leaves a folder that nobody reads; the next build removes it. only_after: the
+        name of the generation that has to be the current one, else `GenerationError` is raised and nothing is written.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with self._only_builder():
+            if only_after is not None and self.current_name() != only_after:
+                raise GenerationError(
+                    f"{self.root}: {only_after} is no longer the current generation; nothing was built"
+                )
             return self._publish(write)
 
     @contextmanager

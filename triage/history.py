@@ -14,7 +14,7 @@ import numpy as np
 from models.protocols import FloatArray
 from triage.cleaning import normalise
 from triage.drafting.policy import DuplicatePolicy, RepeatContact
-from triage.suggestions import Duplicate, RepeatOf
+from triage.suggestions import Duplicate, HistorySaid, RepeatOf
 from triage.tickets import Requester, Ticket
 
 #: Cosines are compared, shown and stored to this many digits, so that what is shown is what decided.
@@ -81,6 +81,29 @@ class NoHistory:
     def set_fields(self, ticket_id: str) -> Mapping[str, str]:
         """Return nothing."""
         return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """What went into an earlier decision: with it the same decision can be made again.
+
+    vectors: of shape (1 or 2, dimension), None for a ticket without a word; history: what the desk's records said.
+    """
+
+    vectors: FloatArray | None
+    history: HistorySaid
+
+    def contacts(self, ticket: Ticket, since: datetime, until: datetime) -> Sequence[PastContact]:
+        """Return nothing: what was found is in `history`."""
+        return ()
+
+    def open_tickets(self, since: datetime, until: datetime) -> Sequence[PastContact]:
+        """Return nothing: what was found is in `history`."""
+        return ()
+
+    def set_fields(self, ticket_id: str) -> Mapping[str, str]:
+        """Return what a person had set, with the values that the taxonomy of that time did not have."""
+        return {**self.history.set_fields, **self.history.outdated}
 
 
 class InMemoryHistory:

@@ -21,6 +21,7 @@ from triage.suggestions import (
     MacroHit,
     Prediction,
     SimilarTicket,
+    Suggestion,
     Why,
 )
 from triage.tickets import Ticket
@@ -34,9 +35,10 @@ LONGEST_WAIT = timedelta(days=3_650)
 class Reading:
     """A ticket after triage, before any search.
 
-    vector: of what is searched for (else of all words), None for a ticket without a word; history: what the desk's
-    records said; set_fields: label by field of all that a person has set; answered: which reply the customer has not
-    written back to, where the last word is an agent's.
+    vector: of what is searched for (else of all words), None for a ticket without a word; vectors: all that were
+    computed, of shape (1 or 2, dimension), that of all words first; history: what the desk's records said;
+    set_fields: label by field of all that a person has set; answered: which reply the customer has not written back
+    to, where the last word is an agent's.
     """
 
     ticket: Ticket
@@ -50,6 +52,7 @@ class Reading:
     history: HistorySaid = field(default_factory=HistorySaid)
     set_fields: Mapping[str, str] = field(default_factory=dict)
     answered: str = ""
+    vectors: FloatArray | None = None
 
     @property
     def wants_no_reply(self) -> bool:
@@ -72,6 +75,14 @@ class Outcome:
     reasons: tuple[HandoffReason, ...] = ()
     chance: float | None = None
     asked: tuple[Asked, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A suggestion, and the vectors of the ticket that it was made from (see `Reading.vectors`)."""
+
+    suggestion: Suggestion
+    vectors: FloatArray | None
 
 
 def disposition(reading: Reading, outcome: Outcome) -> Disposition:

@@ -1,28 +1,50 @@
-"""Triage and suggestions for one ticket."""
+"""Triage and suggestions for one ticket, or triage for many."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field, ValidationError
 
+from serve.api.problems import problems
 from serve.errors import NotFound
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of, visible_to
+from triage.errors import TicketError
+from triage.fault_text import first_fault
 from triage.suggestions import Suggestion
-from triage.tickets import Ticket
+from triage.tickets import Ticket, WireModel
 
 router = APIRouter(prefix="/v1", tags=["tickets"])
 
 Served = Annotated[Services, Depends(services_of)]
+Triager = Annotated[Caller, Depends(caller_with("triage"))]
+Agent = Annotated[Caller, Depends(caller_with("suggest"))]
+Store = Annotated[bool, Query(description="Keep the outcome, as a suggestion is kept")]
+MAX_BATCH = 256
 
 
-@router.post("/triage", response_model=Suggestion)
-def triage(
-    ticket: Ticket,
-    services: Served,
-    caller: Annotated[Caller, Depends(caller_with("triage"))],
-    store: Annotated[bool, Query(description="Keep the outcome, as a suggestion is kept")] = False,
-) -> Response:
+class Batch(WireModel):
+    """Tickets to be triaged in one call: each is read by itself, so that a bad one keeps no other waiting."""
+
+    tickets: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class BatchItem(WireModel):
+    """What came of one ticket: its suggestion, or what is wrong with it."""
+
+    suggestion: Suggestion | None = None
+    error: str | None = None
+
+
+class BatchAnswer(WireModel):
+    """One item for each ticket, in their order."""
+
+    items: tuple[BatchItem, ...]
+
+
+@router.post("/triage", response_model=Suggestion, responses=problems(400, 401, 403, 413, 415, 422, 429, 503))
+def triage(ticket: Ticket, services: Served, caller: Triager, store: Store = False) -> Response:
     """Kind, fields, due times, and every handoff rule that needs no search.
 
     `disposition` is handoff, no_reply or open.
@@ -30,18 +52,39 @@ def triage(
     return answer(services.triage(caller, ticket, store))
 
 
-@router.post("/suggestions", status_code=201, response_model=Suggestion)
-def create_suggestion(
-    ticket: Ticket, services: Served, caller: Annotated[Caller, Depends(caller_with("suggest"))]
-) -> Response:
+@router.post("/triage/batch", responses=problems(400, 401, 403, 413, 415, 422, 429, 503))
+def triage_batch(batch: Batch, services: Served, caller: Triager, store: Store = False) -> BatchAnswer:
+    """Triage of up to 256 tickets; a ticket that cannot be read is told in its place."""
+    return BatchAnswer(items=tuple(_item(services, caller, raw, store) for raw in batch.tickets))
+
+
+@router.post(
+    "/suggestions",
+    status_code=201,
+    response_model=Suggestion,
+    responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
+)
+def create_suggestion(ticket: Ticket, services: Served, caller: Agent) -> Response:
     """The whole suggestion, stored: a grounded draft, or a handoff with its reasons, or no reply with its reason."""
     return answer(services.suggest_and_store(caller, ticket), 201)
 
 
-@router.get("/suggestions/{suggestion_id}", response_model=Suggestion)
-def get_suggestion(
-    suggestion_id: str, services: Served, caller: Annotated[Caller, Depends(caller_with("suggest"))]
-) -> Response:
+@router.post(
+    "/tickets/{ticket_id}/suggestions",
+    status_code=201,
+    response_model=Suggestion,
+    responses=problems(401, 403, 404, 409, 422, 429, 503),
+)
+def suggest_for_ticket(ticket_id: str, services: Served, caller: Agent) -> Response:
+    """A new suggestion for a ticket as the desk knows it, with all its messages."""
+    stored = services.tickets.get(caller.desk, ticket_id)
+    if stored is None:
+        raise NotFound("This desk has no ticket by that id.")
+    return answer(services.suggest_and_store(caller, stored.ticket), 201)
+
+
+@router.get("/suggestions/{suggestion_id}", response_model=Suggestion, responses=problems(401, 403, 404, 422, 429, 503))
+def get_suggestion(suggestion_id: str, services: Served, caller: Agent) -> Response:
     """A stored suggestion."""
     stored = services.suggestions.get(caller.desk, suggestion_id)
     if stored is None:
@@ -52,3 +95,12 @@ def get_suggestion(
 def answer(suggestion: Suggestion, status: int = 200) -> Response:
     """Return a suggestion as it is: it was checked when it was made, and is not checked and copied once more."""
     return Response(suggestion.model_dump_json(), status, media_type="application/json")
+
+
+def _item(services: Services, caller: Caller, raw: dict[str, Any], store: bool) -> BatchItem:
+    try:
+        return BatchItem(suggestion=services.triage(caller, Ticket.model_validate(raw), store))
+    except ValidationError as error:
+        return BatchItem(error=first_fault(error, "ticket"))
+    except TicketError as error:
+        return BatchItem(error=str(error))

@@ -103,6 +103,7 @@ suggestions = Table(
     Column("suggestion", Text, nullable=False),
     Column("step", String(16), nullable=False, server_default="suggest"),
     Column("vectors", LargeBinary),
+    Column("vector_rows", Integer),
     Index("suggestions_by_desk", "desk", "created_at", "id"),
     Index("suggestions_by_ticket", "desk", "ticket_id", "created_at"),
 )
@@ -129,7 +130,8 @@ feedback = Table(
 )
 
 #: Where an article stands. latest: its newest version; published: the version that is served, null for none;
-#: knowledge_revision: when what is served of it last changed, 0 for never; source: SHA-256 of the file that it is from.
+#: knowledge_revision: when what is served of it last changed, 0 for never; source, synced: SHA-256 of the folder's file
+#: and number of the version when the two last said the same.
 articles = Table(
     "articles",
     metadata,
@@ -140,6 +142,7 @@ articles = Table(
     Column("knowledge_revision", Integer, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("source", String(64), nullable=False),
+    Column("synced", Integer),
     Column("updated_at", UtcTime, nullable=False),
     Index("articles_by_revision", "desk", "knowledge_revision"),
 )
@@ -159,15 +162,16 @@ article_versions = Table(
     Column("created_at", UtcTime, nullable=False),
 )
 
-#: Passages of a version with their vectors: float32 of shape (passages, dimension), by the encoder that made them.
-article_passages = Table(
-    "article_passages",
+#: The vectors of a version's passages: float32 of shape (passages, dimension), by the encoder that made them, and the
+#: SHA-256 of the texts that they are of: other code may split an article otherwise.
+article_vectors = Table(
+    "article_vectors",
     metadata,
     Column("desk", String(64), primary_key=True),
     Column("article_id", String(64), primary_key=True),
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("encoder", String(200), primary_key=True),
-    Column("passages", Text, nullable=False),
+    Column("texts", String(64), nullable=False),
     Column("vectors", LargeBinary, nullable=False),
 )
 

@@ -10,12 +10,12 @@ down_revision = "0001"
 def upgrade() -> None:
     """Create what is new, and add columns to what there was."""
     op.create_table(
-        "article_passages",
+        "article_vectors",
         sa.Column("desk", sa.String(length=64), nullable=False),
         sa.Column("article_id", sa.String(length=64), nullable=False),
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("encoder", sa.String(length=200), nullable=False),
-        sa.Column("passages", sa.Text(), nullable=False),
+        sa.Column("texts", sa.String(length=64), nullable=False),
         sa.Column("vectors", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("desk", "article_id", "revision", "encoder"),
     )
@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("knowledge_revision", sa.Integer(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("synced", sa.Integer(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("desk", "id"),
     )
@@ -162,6 +163,7 @@ def upgrade() -> None:
     with op.batch_alter_table("suggestions", schema=None) as batch_op:
         batch_op.add_column(sa.Column("step", sa.String(length=16), server_default="suggest", nullable=False))
         batch_op.add_column(sa.Column("vectors", sa.LargeBinary(), nullable=True))
+        batch_op.add_column(sa.Column("vector_rows", sa.Integer(), nullable=True))
         batch_op.create_index("suggestions_by_ticket", ["desk", "ticket_id", "created_at"], unique=False)
 
     if op.get_bind().dialect.name == "sqlite":

@@ -1,0 +1,163 @@
+"""Knowledge: articles put, read and taken away, live in every worker within a second."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from pydantic import AwareDatetime, Field, field_validator
+
+from retrieval.articles import ID, MAX_BYTES, Article, to_document
+from retrieval.errors import ArticleError
+from retrieval.markdown_text import readable
+from serve.api.pages import Limit, Page
+from serve.api.problems import problems
+from serve.errors import InvalidRequest, NotAllowed, NotFound
+from serve.etags import etag, version_of
+from serve.security.callers import caller_with
+from serve.security.keys import Caller
+from serve.services import Services, services_of
+from serve.storage.article_store import Change, StoredArticle
+from triage.cleaning import safe_unicode
+from triage.tickets import Name, ShortText, WireModel
+
+router = APIRouter(prefix="/v1/articles", tags=["knowledge"])
+
+Served = Annotated[Services, Depends(services_of)]
+Reader = Annotated[Caller, Depends(caller_with("knowledge:read"))]
+Writer = Annotated[Caller, Depends(caller_with("knowledge:write"))]
+ArticleId = Annotated[str, Path(pattern=f"^{ID.pattern}$", description="Letters, digits, dot, dash, underscore")]
+PUBLISH = "knowledge:publish"
+
+
+class ArticleBody(WireModel):
+    """An article as it is written. Nobody sees a draft; customers see public ones only."""
+
+    title: Annotated[ShortText, Field(min_length=1)]
+    markdown: Annotated[str, Field(max_length=MAX_BYTES, description="The article's text, in Markdown")]
+    audience: Literal["public", "internal"] = "internal"
+    status: Literal["published", "draft"] = "draft"
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] = "en"
+    owner: ShortText = ""
+    tags: tuple[Name, ...] = Field(default=(), max_length=100)
+
+    @field_validator("markdown", mode="before")
+    @classmethod
+    def _safe(cls, value: object) -> object:
+        return readable(safe_unicode(value)) if isinstance(value, str) else value
+
+
+class ArticleRecord(ArticleBody):
+    """An article as it is stored.
+
+    version: this one's number; latest: the newest; published: the one that is searched, null where none is.
+    """
+
+    id: str
+    version: int
+    latest: int
+    published: int | None
+    updated_at: AwareDatetime
+
+
+@router.put("/{article_id}", responses=problems(401, 403, 412, 413, 422, 429, 503))
+def put_article(
+    article_id: ArticleId,
+    body: ArticleBody,
+    services: Served,
+    caller: Writer,
+    response: Response,
+    if_match: Annotated[str | None, Header(description="The ETag that was read: 412 where somebody was faster")] = None,
+) -> ArticleRecord:
+    """Store a new version of an article, 201 where the desk had none by that id.
+
+    With the status published, which takes the scope `knowledge:publish`, it is searched from now on. A draft is kept
+    beside the version that is published, which stays as it is.
+    """
+    desk = services.desks[caller.desk]
+    if body.status == "published" and PUBLISH not in caller.scopes:
+        raise NotAllowed(f"This key lacks the scope {PUBLISH!r}; send the status draft, or ask for a key that has it.")
+    article = Article(article_id, **body.model_dump() | {"updated": services.now().date().isoformat()})
+    try:
+        to_document(article)
+        encoded = desk.encoded(article) if body.status == "published" else None
+    except ArticleError as error:
+        raise InvalidRequest(f"markdown: {error.problem}; {error.remedy}") from error
+    stored = services.stores.articles.put(caller.desk, article, encoded, _change(services, caller, if_match))
+    response.status_code = 201 if stored.latest == 1 else 200
+    response.headers["ETag"] = etag(stored.latest)
+    return record_of(stored)
+
+
+@router.get("/{article_id}", responses=problems(401, 403, 404, 422, 429, 503))
+def get_article(
+    article_id: ArticleId,
+    services: Served,
+    caller: Reader,
+    response: Response,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="An earlier version")] = None,
+) -> ArticleRecord:
+    """The newest version of an article, or an earlier one."""
+    stored = services.stores.articles.get(caller.desk, article_id, version)
+    if stored is None or not may_see(caller, stored):
+        raise NotFound("This desk has no such article.")
+    response.headers["ETag"] = etag(stored.latest)
+    return record_of(stored)
+
+
+@router.get("", responses=problems(401, 403, 422, 429, 503))
+def list_articles(
+    services: Served,
+    caller: Reader,
+    limit: Limit = 50,
+    cursor: Annotated[str, Query(pattern=f"^({ID.pattern})?$", description="`next` of the page before")] = "",
+) -> Page[ArticleRecord]:
+    """The newest versions of all articles, by id; internal ones for keys that may see them."""
+    found = services.stores.articles.list(caller.desk, limit, cursor)
+    items = tuple(record_of(stored) for stored in found if may_see(caller, stored))
+    return Page(items=items, next=found[-1].article.id if len(found) == limit else None)
+
+
+@router.delete("/{article_id}", status_code=204, responses=problems(401, 403, 404, 412, 422, 429, 503))
+def delete_article(
+    article_id: ArticleId,
+    services: Served,
+    caller: Writer,
+    if_match: Annotated[str | None, Header(description="The ETag that was read")] = None,
+) -> None:
+    """Take an article away. One that is published takes the scope `knowledge:publish`."""
+    stored = services.stores.articles.get(caller.desk, article_id)
+    if stored is None or not may_see(caller, stored):
+        raise NotFound("This desk has no such article.")
+    if stored.published is not None and PUBLISH not in caller.scopes:
+        raise NotAllowed(
+            f"This key lacks the scope {PUBLISH!r}, and the article is published; ask for one that has it."
+        )
+    if not services.stores.articles.delete(caller.desk, article_id, _change(services, caller, if_match)):
+        raise NotFound("This desk has no such article.")
+
+
+def may_see(caller: Caller, stored: StoredArticle) -> bool:
+    """Tell whether a caller may see a version: internal ones take the scope `internal`."""
+    return stored.article.audience == "public" or "internal" in caller.scopes
+
+
+def record_of(stored: StoredArticle) -> ArticleRecord:
+    """Return a stored version in the shape of the wire."""
+    article = stored.article
+    return ArticleRecord(
+        id=article.id,
+        title=article.title,
+        markdown=article.markdown,
+        audience=article.audience,
+        status=article.status,
+        locale=article.locale,
+        owner=article.owner,
+        tags=article.tags,
+        version=article.revision,
+        latest=stored.latest,
+        published=stored.published,
+        updated_at=stored.updated_at,
+    )
+
+
+def _change(services: Services, caller: Caller, if_match: str | None) -> Change:
+    return Change(caller.key_id, services.now(), version_of(if_match))

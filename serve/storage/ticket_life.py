@@ -1,0 +1,181 @@
+"""What becomes of a ticket as word of it comes in: status, version, first reply, resolution. Pure: no row, no clock."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from serve.errors import InvalidRequest
+from triage.history import requester_keys
+from triage.outcome import LONGEST_WAIT
+from triage.tickets import Message, Requester, Ticket
+
+Status = Literal["open", "pending", "solved", "closed"]
+#: Somebody still waits for an answer, or for what was promised.
+WAITING: tuple[Status, ...] = ("open", "pending")
+#: As many as a ticket on the wire may carry.
+MAX_MESSAGES = 500
+#: No mail system takes a longer address; an index entry has an end, too.
+LONGEST_ADDRESS = 320
+
+
+@dataclass(frozen=True)
+class StoredTicket:
+    """A ticket as the desk knows it.
+
+    ticket: with its messages, but without set_fields, which are label by field of what a person has set; wrote_at: when
+    the customer opened it; first_reply_at: of the first message of an agent that the customer could see; resolved_at:
+    None where the ticket is open or pending; suggestion_id: of the newest suggestion; category: what that said.
+    """
+
+    ticket: Ticket
+    status: Status
+    set_fields: Mapping[str, str]
+    version: int
+    wrote_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    first_reply_at: datetime | None = None
+    resolved_at: datetime | None = None
+    suggestion_id: str | None = None
+    category: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The ticket's id."""
+        return self.ticket.id or ""
+
+
+@dataclass(frozen=True)
+class News:
+    """What is told of a ticket; None: nothing is said of it, and what is known stays.
+
+    ticket: all but messages and set_fields; is_partial: whether messages may be missing, so that fewer than are known
+    take none away.
+    """
+
+    ticket: Ticket
+    messages: Sequence[Message] | None = None
+    set_fields: Mapping[str, str] | None = None
+    status: Status | None = None
+    links: Mapping[str, str | None] = field(default_factory=dict)
+    is_partial: bool = False
+
+    def thread(self, known: Sequence[Message]) -> tuple[Message, ...]:
+        """Return the ticket's messages, where these were known before."""
+        if self.messages is None or (self.is_partial and len(self.messages) < len(known)):
+            return tuple(known)
+        return tuple(self.messages)
+
+
+def opened(news: News, now: datetime) -> StoredTicket:
+    """Return a ticket that the desk had not heard of."""
+    messages, status = news.thread(()), news.status or "open"
+    return StoredTicket(
+        ticket=_with(news.ticket, messages),
+        status=status,
+        set_fields=dict(news.set_fields or {}),
+        version=1,
+        wrote_at=wrote_at(news.ticket, now),
+        created_at=now,
+        updated_at=now,
+        first_reply_at=first_reply(messages, now),
+        resolved_at=resolved_at(status, now),
+        suggestion_id=news.links.get("suggestion_id"),
+        category=news.links.get("category"),
+    )
+
+
+def changed(before: StoredTicket, news: News, now: datetime) -> StoredTicket:
+    """Return a known ticket after news of it: with the next version, or with the same one where nothing is new.
+
+    Where no status is told, a message that the customer wrote since reopens the ticket. Links do not count as news.
+    """
+    messages = news.thread(before.ticket.messages)
+    wrote = _by_customer(messages) > _by_customer(before.ticket.messages)
+    status = news.status or ("open" if wrote else before.status)
+    linked = replace(
+        before,
+        suggestion_id=news.links.get("suggestion_id", before.suggestion_id),
+        category=news.links.get("category", before.category),
+    )
+    after = replace(
+        linked,
+        ticket=_with(news.ticket, messages),
+        status=status,
+        set_fields=before.set_fields if news.set_fields is None else dict(news.set_fields),
+        wrote_at=wrote_at(news.ticket, now, before.wrote_at),
+        first_reply_at=first_reply(messages, now, before.first_reply_at),
+        resolved_at=resolved_at(status, now, before),
+    )
+    if _said(after) == _said(before):
+        return linked
+    # A clock that is behind must not make a change look older than the one before it.
+    return replace(after, version=before.version + 1, updated_at=max(now, before.updated_at))
+
+
+def with_message(before: StoredTicket, message: Message, now: datetime) -> StoredTicket:
+    """Return a ticket with one more message; raise `InvalidRequest` where it is full."""
+    if len(before.ticket.messages) >= MAX_MESSAGES:
+        raise InvalidRequest(f"messages: the ticket holds {MAX_MESSAGES} already; open another one for what follows")
+    return changed(before, News(before.ticket, (*before.ticket.messages, message)), now)
+
+
+def with_values(before: StoredTicket, fields: Mapping[str, str], now: datetime | None) -> StoredTicket:
+    """Return a ticket with values that a person has set, beside those set before; now: None leaves its time."""
+    news = News(before.ticket, set_fields={**before.set_fields, **fields})
+    return changed(before, news, before.updated_at if now is None else now)
+
+
+def wrote_at(ticket: Ticket, now: datetime, known: datetime | None = None) -> datetime:
+    """Return when the customer opened a ticket: as it says, unless its clock cannot be right.
+
+    known: what was found before; a ticket that does not say keeps it, and is taken to be from now where there is none.
+    """
+    said = ticket.created_at
+    return said if said is not None and now - LONGEST_WAIT < said <= now else known or now
+
+
+def first_reply(messages: Sequence[Message], now: datetime, known: datetime | None = None) -> datetime | None:
+    """Return when an agent first answered where the customer could see it; None where nobody has."""
+    reply = next((message for message in messages if message.author == "agent" and message.public), None)
+    if reply is None:
+        return None
+    return min(reply.created_at, now) if reply.created_at is not None else known or now
+
+
+def resolved_at(status: Status, now: datetime, before: StoredTicket | None = None) -> datetime | None:
+    """Return when a ticket was solved or closed, whichever came first; None while it waits."""
+    if status in WAITING:
+        return None
+    return (before.resolved_at if before is not None else None) or now
+
+
+def requester_columns(requester: Requester) -> dict[Literal["id", "email"], str]:
+    """Return what a requester is known by, as `triage.history.requester_keys` has it: id, address, both or none."""
+    keys = dict(key.split(":", 1) for key in requester_keys(requester))
+    found: dict[Literal["id", "email"], str] = {}
+    if "id" in keys:
+        found["id"] = keys["id"]
+    if len(keys.get("email", "")) in range(1, LONGEST_ADDRESS + 1):
+        found["email"] = keys["email"]
+    return found
+
+
+def told(ticket: Ticket) -> str:
+    """Return a ticket's own words as canonical JSON: without id, messages and set_fields, which are kept elsewhere."""
+    said = ticket.model_dump(mode="json", exclude={"id", "messages", "set_fields"}, exclude_defaults=True)
+    return json.dumps(said, ensure_ascii=False, sort_keys=True)
+
+
+def _said(stored: StoredTicket) -> tuple[object, ...]:
+    return told(stored.ticket), stored.ticket.messages, stored.status, stored.set_fields
+
+
+def _with(ticket: Ticket, messages: tuple[Message, ...]) -> Ticket:
+    return ticket.model_copy(update={"messages": messages, "set_fields": {}})
+
+
+def _by_customer(messages: Sequence[Message]) -> int:
+    return sum(message.author == "customer" for message in messages)
