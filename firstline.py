@@ -3,11 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from eval.commands import app as eval_commands
+from serve.command_line import DatabaseUrl, DeskFolder, Var, add_commands, default_database
 from triage.terminal import progress_bars, warn
 
 if TYPE_CHECKING:
@@ -20,19 +21,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: drawing frames would double the start-up time
 )
-keys_app = typer.Typer(help="API keys of a served desk.", no_args_is_help=True)
 articles_app = typer.Typer(help="A desk's knowledge, in and out.", no_args_is_help=True)
 generations_app = typer.Typer(help="What a desk has built.", no_args_is_help=True)
-app.add_typer(keys_app, name="keys")
 app.add_typer(generations_app, name="generations")
 app.add_typer(articles_app, name="articles")
 app.add_typer(eval_commands, name="eval")
+add_commands(app, articles_app)
 
 MAX_TICKET_BYTES = 1_000_000  # as in triage.ticket_files, which would be slow to import here
-
-DeskFolder = Annotated[Path, typer.Argument(help="The desk folder, such as desks/demo.")]
-Var = Annotated[Path, typer.Option(envvar="FIRSTLINE_VAR", help="Where generations and databases are kept.")]
-DatabaseUrl = Annotated[str | None, typer.Option(help="SQLAlchemy URL. [default: VAR/firstline.db]")]
 
 
 def print_version(wanted: bool) -> None:
@@ -93,10 +89,16 @@ def build(
     fine_tune: Annotated[
         bool, typer.Option("--fine-tune", help="First adapt the encoder to the desk's own labels (minutes to hours).")
     ] = False,
+    database: DatabaseUrl = None,
 ) -> None:
-    """Train, calibrate and index a desk; publish a generation and say how good it is."""
+    """Train, calibrate and index a desk; publish a generation and say how good it is.
+
+    Once a desk has been served, its articles are those of the database.
+    """
+    from dataclasses import replace
     from datetime import UTC, datetime
 
+    from serve.articles_command import articles_of_database
     from triage.assembly import encoder_for_build, encoders_in, generations_of, is_built, remembering
     from triage.build import build_generation
     from triage.build_report import print_report
@@ -111,6 +113,9 @@ def build(
     checked = read_desk(desk, articles_read_before(generations.sound_current()))
     for refused in checked.refused:
         warn(f"{refused}; it is left out")
+    if stored := articles_of_database(desk, database or default_database(var)):
+        checked = replace(checked, articles=stored[0], knowledge_revision=stored[1])
+        warn(f"the articles are those of the database, at revision {stored[1]} (see firstline articles --help)")
     with progress_bars() as progress:
         tuned = tune_encoder(checked, encoders_in(var), progress) if fine_tune else None
         progress("load encoder", 0, 1)
@@ -228,33 +233,39 @@ def bulk(
 
 
 @app.command(epilog="Example: firstline serve desks/demo --port 8080 --with-key")
-def serve(
+def serve(  # noqa: PLR0913 - an option each
     desks: Annotated[list[Path], typer.Argument(help="One or more desk folders.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each holds all desks.")] = 1,
     database: DatabaseUrl = None,
     with_key: Annotated[bool, typer.Option("--with-key", help="Make a key for 12 hours and print it.")] = False,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="A host name to answer to, or *.example.com; several times. [default: any]")
+    ] = None,
+    drain_seconds: Annotated[
+        float, typer.Option(min=0, max=600, help="On SIGTERM, seconds between not ready and closed.")
+    ] = 5,
+    log_format: Annotated[
+        Literal["text", "json"] | None, typer.Option(help="[default: text on a terminal, else json]")
+    ] = None,
     var: Var = Path("var"),
 ) -> None:
-    """Serve the API and the console."""
+    """Serve the API and the console until SIGTERM or Ctrl+C."""
     from serve.run_server import ServeSettings, run_server
 
-    settings = ServeSettings(desks, var, database or default_database(var), host, port)
+    settings = ServeSettings(
+        desks,
+        var,
+        database or default_database(var),
+        host,
+        port,
+        workers=workers,
+        drain_seconds=drain_seconds,
+        log_format=log_format,
+        allowed_hosts=tuple(allowed_host or ()),
+    )
     run_server(settings, with_key, announce)
-
-
-@keys_app.command("create", epilog="Example: firstline keys create desks/demo --scope triage --scope suggest --days 30")
-def keys_create(
-    desk: DeskFolder,
-    scope: Annotated[list[str] | None, typer.Option(help="May be given several times. [default: all]")] = None,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until the key runs out.")] = 365,
-    database: DatabaseUrl = None,
-    var: Var = Path("var"),
-) -> None:
-    """Make a key for a desk and print it, once."""
-    from serve.run_server import create_key
-
-    typer.echo(create_key(desk, database or default_database(var), scope, days))
 
 
 @articles_app.command("import", epilog="Example: firstline articles import export.json mydesk")
@@ -346,11 +357,6 @@ def read_ticket(subject: str | None, body: str | None, source: str | None) -> "T
             return parse_ticket_text(file.read(MAX_TICKET_BYTES + 1), source)
     except OSError as error:
         raise TicketFileError(f"{source}: the file cannot be read ({error.strerror}); check its name") from error
-
-
-def default_database(var: Path) -> str:
-    """Return the URL of the SQLite file that is used where no other is named."""
-    return f"sqlite:///{var / 'firstline.db'}"
 
 
 def announce(address: str, key: str | None) -> None:

@@ -44,9 +44,9 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def memory_mib() -> float:
-    """Return the memory that this process holds now, in MiB (Linux only)."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+def memory_mib(pid: int | str = "self") -> float:
+    """Return the memory that a process (without an id, this one) holds now, in MiB (Linux only)."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

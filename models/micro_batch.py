@@ -108,6 +108,11 @@ class MicroBatcher:
         """Return the counts so far."""
         return self._stats
 
+    @property
+    def waiting(self) -> int:
+        """Calls, or slices of them, that wait now; those of the running pass are not counted."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Refuse what waits and what comes; a running pass still answers its calls. May be called again."""
         with self._changed:

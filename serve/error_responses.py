@@ -11,7 +11,16 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from models.errors import EncoderFullError
-from serve.errors import NotAllowed, NotAuthenticated, NotFound, NotSignedIn, RequestError
+from serve.errors import (
+    InvalidRequest,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    NotSignedIn,
+    PreconditionFailed,
+    RateLimited,
+    RequestError,
+)
 from triage.errors import TicketError
 from triage.fault_text import fault_text
 
@@ -20,7 +29,10 @@ log = logging.getLogger("firstline.serve")
 STATUS: Mapping[type[RequestError], tuple[int, str]] = {
     NotAuthenticated: (401, "not_authenticated"),
     NotAllowed: (403, "not_allowed"),
+    RateLimited: (429, "rate_limited"),
     NotFound: (404, "not_found"),
+    InvalidRequest: (422, "invalid_request"),
+    PreconditionFailed: (412, "precondition_failed"),
 }
 HTTP_CODES = {
     400: "invalid_json",
@@ -45,8 +57,10 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestError)
     async def _request_error(request: Request, error: RequestError) -> JSONResponse:
         status, code = next(entry for kind, entry in STATUS.items() if isinstance(error, kind))
-        challenge = 'Basic realm="Firstline"' if isinstance(error, NotSignedIn) else "Bearer"
-        return problem(status, code, str(error), {"WWW-Authenticate": challenge} if status == 401 else None)
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+        if status == 401:
+            headers["WWW-Authenticate"] = 'Basic realm="Firstline"' if isinstance(error, NotSignedIn) else "Bearer"
+        return problem(status, code, str(error), headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -2,10 +2,15 @@
 
 ServeError
 ├── StartError        the service cannot start: a port is taken, a database cannot be opened
+├── KeyCommandError   a command about keys cannot be carried out: unknown scope, unknown key
+├── DataCommandError  a command about feedback, erasure or backups cannot be carried out
 └── RequestError      a request cannot be answered; `error_responses` turns each class into HTTP
     ├── NotAuthenticated   no key, or a key that is not valid (any more)
     │   └── NotSignedIn    the same in a browser, which then asks for the key
     ├── NotAllowed         the key lacks a scope
+    ├── RateLimited        the key's requests of this minute are used up
+    ├── PreconditionFailed the row is not at the version that the caller knows of
+    ├── InvalidRequest     a part of the request is none that can be used, such as a cursor
     └── NotFound           no such row on this key's desk
 """
 
@@ -18,8 +23,21 @@ class StartError(ServeError):
     """The service cannot start."""
 
 
+class KeyCommandError(ServeError):
+    """A command about keys cannot be carried out."""
+
+
+class DataCommandError(ServeError):
+    """A command about feedback, erasure or backups cannot be carried out."""
+
+
 class RequestError(ServeError):
-    """A request cannot be answered; the text is shown to the caller."""
+    """A request cannot be answered; the text is shown to the caller.
+
+    retry_after: seconds after which the same request may be answered, None where waiting does not help.
+    """
+
+    retry_after: int | None = None
 
 
 class NotAuthenticated(RequestError):
@@ -34,5 +52,21 @@ class NotAllowed(RequestError):
     """The key lacks a scope."""
 
 
+class RateLimited(RequestError):
+    """The key's requests of this minute are used up."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class InvalidRequest(RequestError):
+    """A part of the request is none that can be used; the text names it, and the remedy."""
+
+
 class NotFound(RequestError):
     """No such row on this desk."""
+
+
+class PreconditionFailed(RequestError):
+    """The row is not at the version that the caller knows of."""

@@ -1,115 +1,208 @@
-"""Starts the service: opens desks and database, takes the port, says where it is."""
+"""Starts the service: takes the port, opens desks and database, in one process or in several, and says where it is."""
 
 import importlib.metadata
+import logging
+import os
+import shutil
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 from anyio import to_thread
+from fastapi import FastAPI
 
-from models.micro_batch import MAX_CALLS, MAX_WAITING, MicroBatcher
-from serve.app import create_app
-from serve.errors import StartError
+from models.errors import ModelsError
+from models.micro_batch import MAX_CALLS, MAX_WAITING
+from retrieval.errors import RetrievalError
+from serve import metrics
+from serve.app import AppLimits, create_app
+from serve.errors import ServeError, StartError
+from serve.gauges import Gauges
+from serve.http_protocol import Deadlines, protocol_with
+from serve.logs import LogFormat, configure_logging, fault, format_for
+from serve.open_services import Watching, open_services
+from serve.readiness import CloseWhenDraining, Readiness
+from serve.request_log import RequestLog
 from serve.security.keys import SCOPES, KeyStore, new_key
-from serve.services import Services, utc_now
+from serve.server import BACKLOG, GRACE, DrainingServer, Hooks, address_of, bind
+from serve.services import Services, random_id, utc_now
 from serve.storage.database import Database
-from serve.storage.suggestion_store import SuggestionStore
-from triage.assembly import build_engine
+from serve.workers import Crew, Supervisor, WorkerEnd
 from triage.desk_files import read_rules
-from triage.engine import TriageEngine
+from triage.errors import TriageError
+from triage.tickets import Ticket
 
 #: How long the key lives that `serve --with-key` makes.
 KEY_LIFE = timedelta(hours=12)
 #: Requests that are worked on at a time. With fewer threads than places before an encoder nobody would ever be told
 #: that it is busy: requests would queue for a thread instead, without an end.
 THREADS = MAX_WAITING + 2 * MAX_CALLS
+#: Seconds beyond all others after which a worker that does not stop is killed.
+MARGIN = 5.0
+#: An English text, and one whose language takes a look at n-grams.
+FIRST_WORDS = ("I cannot sign in, how do I get a new password?", "Passwort vergessen, neuer Code")
+#: What these say is a sentence for whoever starts the service.
+TOLD = (ModelsError, RetrievalError, ServeError, TriageError)
+
+log = logging.getLogger("firstline.serve")
 
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """Where to listen and what to serve."""
+    """Where to listen, what to serve, and how.
+
+    workers: processes; drain_seconds: between "not ready" and the end of listening; log_format: None for text on a
+    terminal and JSON elsewhere; allowed_hosts: host names that requests may name, none for any; max_in_flight: requests
+    that a process works on at a time.
+    """
 
     desks: Sequence[Path]
     var: Path
     database_url: str
     host: str
     port: int
-
-
-def open_services(settings: ServeSettings) -> Services:
-    """Load every desk and open the database. Desks with the same encoder share one, and its passes."""
-    engines: dict[str, TriageEngine] = {}
-    encoders: dict[str, MicroBatcher] = {}
-    for folder in settings.desks:
-        engine = build_engine(folder, settings.var)
-        if engine.rules.settings.id in engines:
-            raise StartError(f"two desks have the id {engine.rules.settings.id!r}; change one in its desk.toml")
-        encoder = encoders.setdefault(engine.encoder.identity, MicroBatcher(engine.encoder))
-        engines[engine.rules.settings.id] = replace(engine, encoder=encoder)
-    database = Database.open(settings.database_url)
-    return Services(engines, database, SuggestionStore(database), KeyStore(database), encoders=tuple(encoders.values()))
+    workers: int = 1
+    drain_seconds: float = 5.0
+    log_format: LogFormat | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    max_in_flight: int = THREADS
 
 
 def run_server(settings: ServeSettings, with_key: bool, announce: Callable[[str, str | None], None]) -> None:
-    """Serve until a signal; `announce` is called with address and key once the port is open."""
-    refuse_taken_port(settings.host, settings.port)
-    services = open_services(settings)
-    desk = next(iter(services.engines))
-    key = new_key() if with_key else None
-    if key:
-        services.keys.add(key, desk, SCOPES, services.now(), services.now() + KEY_LIFE)
-    app = create_app(services, importlib.metadata.version("firstline"))
-    config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, log_level="warning", server_header=False, date_header=True
-    )
-    address = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    """Serve until a signal; `announce` is called with address and key once all workers accept requests.
+
+    Raises `StartError`, or what is wrong with a desk, where the service cannot start.
+    """
+    configure_logging(format_for(settings.log_format, sys.stderr.isatty()))
+    with bind(settings.host, settings.port) as listener:
+        key = prepare_database(settings, with_key)
+        opened = partial(announce, address_of(listener), key)
+        if settings.workers == 1:
+            serve_here(settings, listener, opened, None)
+        else:
+            serve_by_workers(settings, listener, opened)
+
+
+def prepare_database(settings: ServeSettings, with_key: bool) -> str | None:
+    """Bring the database up to date before anybody uses it, and make the first desk's key, where one is wanted."""
+    if settings.workers > 1 and settings.database_url in ("sqlite://", "sqlite:///:memory:"):
+        raise StartError("workers cannot share a database in memory; give --database a file, or one worker")
+    database = Database.open(settings.database_url)
     try:
-        _Server(config, lambda: announce(address, key)).run()
+        if not with_key:
+            return None
+        key, now = new_key(), utc_now()
+        desk = read_rules(settings.desks[0]).settings.id
+        KeyStore(database).add(key, desk, SCOPES, now, now + KEY_LIFE)
+        return key
+    finally:
+        database.close()
+
+
+def serve_here(
+    settings: ServeSettings, listener: socket.socket, opened: Callable[[], None], parent: WorkerEnd | None
+) -> None:
+    """Serve in this process until it is told to stop; parent: whom a worker listens to."""
+    gauges, readiness = Gauges(), Readiness()
+    watching = Watching(metrics.observe_suggestion, gauges.looked_at)
+    services = open_services(settings.desks, settings.var, settings.database_url, watching)
+    try:
+        warm_up(services)
+        metrics.set_build(importlib.metadata.version("firstline"))
+        app = application(services, readiness, AppLimits(settings.allowed_hosts, settings.max_in_flight))
+        hooks = Hooks(partial(begin, opened), partial(gauges.set, services))
+        server = DrainingServer(uvicorn_config(app), readiness, hooks, settings.drain_seconds, parent is not None)
+        if parent is not None:
+            told = (server.hurry, server.drain)
+            threading.Thread(target=parent.wait_for_parent, args=told, name="parent", daemon=True).start()
+        server.run(sockets=[listener])
     finally:
         services.close()
 
 
-def refuse_taken_port(host: str, port: int) -> None:
-    """Raise `StartError` where the port cannot be had, before anything slow is loaded."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise StartError(f"{host}:{port} cannot be used ({error.strerror}); choose another with --port") from error
+def warm_up(services: Services) -> None:
+    """Have every desk read a ticket: what is loaded on first use is loaded now, not by fifty first requests at once.
+
+    No draft is written: that could ask a language model.
+    """
+    for desk in services.desks:
+        engine = services.engine(desk)
+        for words in FIRST_WORDS:
+            engine.triage(Ticket(subject=words), "first", services.now())
+            engine.find_articles(words, 1, False)
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
+def application(services: Services, readiness: Readiness, limits: AppLimits | None = None) -> FastAPI:
+    """Return the application with what surrounds all of it: the outermost is added last."""
+    app = create_app(services, importlib.metadata.version("firstline"), limits)
+    app.state.readiness = readiness
+    app.add_middleware(CloseWhenDraining, readiness=readiness)
+    app.add_middleware(RequestLog, new_id=random_id)
+    return app
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        allow_threads()
-        await super().startup(sockets)
-        if not self.should_exit:
-            self._ready()
+
+def uvicorn_config(app: FastAPI) -> uvicorn.Config:
+    """Return how HTTP is spoken. Logs are `serve.logs`' to write, and requests are logged by `RequestLog`."""
+    return uvicorn.Config(
+        app,
+        http=protocol_with(Deadlines()),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def serve_by_workers(settings: ServeSettings, listener: socket.socket, opened: Callable[[], None]) -> None:
+    """Serve in processes of their own until a signal. Their numbers lie in a folder that this port alone uses."""
+    host, port = listener.getsockname()[:2]
+    folder = settings.var / "metrics" / f"{host.replace(':', '.')}-{port}"
+    metrics.clear_folder(folder)
+    os.environ[metrics.FOLDER_VARIABLE] = str(folder.resolve())
+    crew = Crew(
+        settings.workers,
+        partial(work, settings, listener),
+        patience=settings.drain_seconds + GRACE + MARGIN,
+        before=lambda place: os.environ.__setitem__(metrics.WORKER_VARIABLE, str(place)),
+        after=partial(metrics.forget_worker, folder),
+    )
+    try:
+        Supervisor(crew, opened).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def work(settings: ServeSettings, listener: socket.socket, place: int, parent: WorkerEnd) -> None:
+    """Serve as one of several; what keeps it from starting is told to the parent in a sentence."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    configure_logging(format_for(settings.log_format, sys.stderr.isatty()))
+    try:
+        serve_here(settings, listener, parent.ready, parent)
+    except TOLD as error:
+        parent.failed(str(error))
+        sys.exit(1)
+    except Exception as error:
+        log.error("worker %s ended by an error", place, extra=fault(error))
+        parent.failed(f"a worker could not start ({type(error).__name__}); the log says where")
+        sys.exit(1)
+
+
+def begin(opened: Callable[[], None]) -> None:
+    """Be ready for requests, then say so."""
+    allow_threads()
+    opened()
 
 
 def allow_threads() -> None:
     """Let this event loop work on `THREADS` requests at a time; a thread is started only when it is needed."""
     to_thread.current_default_thread_limiter().total_tokens = THREADS
-
-
-def create_key(desk: Path, database_url: str, scopes: Sequence[str] | None, days: int) -> str:
-    """Make a key for a desk folder's desk without serving it; raise `StartError` for an unknown scope."""
-    unknown = sorted(set(scopes or ()) - set(SCOPES))
-    if unknown:
-        raise StartError(f"unknown scope {unknown[0]!r}; use {', '.join(SCOPES)}")
-    settings = read_rules(desk).settings
-    database = Database.open(database_url)
-    try:
-        key, now = new_key(), utc_now()
-        KeyStore(database).add(key, settings.id, scopes or SCOPES, now, now + timedelta(days=days))
-    finally:
-        database.close()
-    return key

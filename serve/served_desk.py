@@ -60,7 +60,7 @@ class ServedDesk:
 
     def __init__(self, place: DeskPlace) -> None:
         """Load the newest sound generation. Raises what `triage.assembly.build_engine` raises."""
-        self._place = place
+        self.place = place
         self.settings = read_rules(place.folder).settings
         self.id = self.settings.id
         self._generations = generations_of(self.settings, place.var)
@@ -125,7 +125,7 @@ class ServedDesk:
     def compacted(self, now: datetime) -> Generation:
         """Publish a generation with the knowledge as it is now; every worker, this one too, takes it up by itself."""
         base, encoder = self._base.engine.versions.generation, self._base.engine.encoder
-        served = self._place.articles.published(self.id)
+        served = self.place.articles.published(self.id)
         found = [article for article in served.articles.values() if article is not None]
         articles = [self._known_vectors(article, to_document(article), encoder) for article in found]
         made = compact(self._generations.open(base), articles, served.revision, self._generations, now)
@@ -133,22 +133,22 @@ class ServedDesk:
         return made
 
     def _open(self, generation: Generation, until: int | None = None) -> _Base:
-        engine = engine_of(generation, self._place.folder, self._place.var)
-        engine = replace(engine, encoder=self._place.share(engine.encoder))
-        engine = replace(engine, history=self._place.history(self.id, engine.encoder))
+        engine = engine_of(generation, self.place.folder, self.place.var)
+        engine = replace(engine, encoder=self.place.share(engine.encoder))
+        engine = replace(engine, history=self.place.history(self.id, engine.encoder))
         encoded = partial(self._known_vectors, encoder=engine.encoder)
-        changes = StoredChanges(self._place.articles, self.id, engine.search.documents, encoded, until)
+        changes = StoredChanges(self.place.articles, self.id, engine.search.documents, encoded, until)
         revision = engine.versions.knowledge_revision
         return _Base(engine, revision, LiveSearch(engine.search, revision, changes))
 
     def _known_vectors(self, article: Article, document: Document, encoder: TextEncoder) -> ChangedArticle:
         """Return an article as it is searched, with vectors from the store where it has them."""
         passages = tuple(split_into_passages(document))
-        stored = self._place.articles.vectors(self.id, article, encoder.identity, encoder.dimension)
+        stored = self.place.articles.vectors(self.id, article, encoder.identity, encoder.dimension)
         texts = hash_of_texts([text_to_encode(document, passage) for passage in passages])
         if stored is None or stored.texts != texts:
             stored = self._encoded(document, encoder)
-            self._place.articles.keep(self.id, article, stored)
+            self.place.articles.keep(self.id, article, stored)
         return ChangedArticle(document, passages, stored.vectors)
 
     def _encoded(self, document: Document, encoder: TextEncoder) -> Encoded:

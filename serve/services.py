@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from fastapi import Request
 
-from models.micro_batch import MicroBatcher
 from serve.security.keys import Caller, KeyStore
 from serve.security.rate_limits import RateLimiter
 from serve.served_desk import ServedDesk
@@ -58,9 +57,10 @@ class Stores:
 
 @dataclass(frozen=True)
 class Services:
-    """Desks by id, the stores, budgets of keys, the clock, the source of ids, and the encoders that desks share.
+    """Desks by id, the stores, budgets of keys, the clock, the source of ids.
 
-    on_suggestion: is told of every suggestion that was made, and of its desk.
+    on_suggestion: is told of every suggestion that was made, and of its desk; closing: what is to be called at the end,
+    in order.
     """
 
     desks: Mapping[str, ServedDesk]
@@ -68,8 +68,8 @@ class Services:
     limits: RateLimiter
     now: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = random_id
-    encoders: Sequence[MicroBatcher] = ()
     on_suggestion: Callable[[str, Suggestion], None] = lambda desk, suggestion: None
+    closing: Sequence[Callable[[], None]] = ()
 
     @property
     def keys(self) -> KeyStore:
@@ -117,10 +117,9 @@ class Services:
         return made.suggestion
 
     def close(self) -> None:
-        """Stop the encoders and give the database back; to be called when no request is left."""
-        for encoder in self.encoders:
-            encoder.close()
-        self.stores.database.close()
+        """Stop following, stop the encoders and give the database back; to be called when no request is left."""
+        for close in self.closing:
+            close()
 
 
 def visible_to(caller: Caller, suggestion: Suggestion) -> Suggestion:

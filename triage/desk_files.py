@@ -228,7 +228,7 @@ def read_past_tickets(folder: Path, taxonomy: Taxonomy) -> Iterator[HistoryRow]:
     ticket is the row's, since a correction was masked. Raises `DeskFileError`.
     """
     corrections = list(read_history(folder / CORRECTIONS, taxonomy))
-    of_ticket = {row.ticket.id: row for row in corrections if row.ticket.id is not None}
+    of_ticket: dict[str | None, HistoryRow] = {row.ticket.id: row for row in corrections if row.ticket.id is not None}
     used = set[str | None]()
     for row in read_history(folder / HISTORY, taxonomy):
         correction = of_ticket.get(row.ticket.id)

@@ -1,6 +1,5 @@
 """What a text costs by its length, and how much of that is not the model's forward pass; what a served desk takes."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ import numpy as np
 from eval.benches.frame import Row
 from eval.benches.measured_process import COMMAND
 from eval.errors import BenchError
+from eval.machine import memory_mib
 from models.openvino_encoder import OpenVinoEncoder
 from models.protocols import FloatArray, IntArray
 
@@ -96,13 +96,13 @@ def served(desk: Path, var: Path, tickets: Sequence[bytes]) -> Served:
             if process.poll() is not None or time.perf_counter() - start > PATIENCE_S:
                 raise BenchError(f"`firstline serve {desk}` did not become ready")
             time.sleep(0.01)
-        ready_s, ready_mib = time.perf_counter() - start, _resident_mib(process.pid)
+        ready_s, ready_mib = time.perf_counter() - start, memory_mib(process.pid)
         for ticket in tickets:
             headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
             request = urllib.request.Request(f"{address}/v1/suggestions", ticket, headers)  # noqa: S310 - loopback
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
                 answer.read()
-        return Served(ready_s, ready_mib, _resident_mib(process.pid), len(tickets))
+        return Served(ready_s, ready_mib, memory_mib(process.pid), len(tickets))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
@@ -114,8 +114,3 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _resident_mib(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -56,10 +56,10 @@ class ToldGenerations(Generations):
         super().__init__(root)
         self.revision = revision
 
-    def publish(self, write: Callable[[Path], dict[str, Any]]) -> Generation:
+    def publish(self, write: Callable[[Path], dict[str, Any]], only_after: str | None = None) -> Generation:
         """Publish, and say so before and after."""
         tell("publishing", self.revision)
-        published = super().publish(write)
+        published = super().publish(write, only_after)
         tell("published", self.revision, published.name)
         return published
 

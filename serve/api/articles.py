@@ -16,10 +16,11 @@ from serve.security.callers import caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of
 from serve.storage.article_store import Change, StoredArticle
+from serve.strict_json import StrictJsonRoute
 from triage.cleaning import safe_unicode
 from triage.tickets import Name, ShortText, WireModel
 
-router = APIRouter(prefix="/v1/articles", tags=["knowledge"])
+router = APIRouter(prefix="/v1/articles", tags=["knowledge"], route_class=StrictJsonRoute)
 
 Served = Annotated[Services, Depends(services_of)]
 Reader = Annotated[Caller, Depends(caller_with("knowledge:read"))]

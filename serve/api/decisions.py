@@ -12,10 +12,11 @@ from serve.security.callers import caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of, visible_to
 from serve.storage.suggestion_store import Step, StoredSuggestion
+from serve.strict_json import StrictJsonRoute
 from triage.suggestions import Suggestion
 from triage.tickets import Ticket, WireModel
 
-router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
+router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=StrictJsonRoute)
 
 Served = Annotated[Services, Depends(services_of)]
 Agent = Annotated[Caller, Depends(caller_with("suggest"))]

@@ -1,17 +1,18 @@
-"""What this desk knows, and whether the service is well."""
+"""What this desk knows."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of
+from serve.strict_json import StrictJsonRoute
 from triage.suggestions import Versions
 from triage.taxonomy import Team
 from triage.tickets import WireModel
 
-router = APIRouter()
+router = APIRouter(route_class=StrictJsonRoute)
 
 
 class LabelInfo(WireModel):
@@ -35,18 +36,12 @@ class DeskInfo(WireModel):
     versions: Versions
 
 
-class Health(WireModel):
-    """Whether the service is well."""
-
-    status: Literal["ok"] = "ok"
-
-
 @router.get("/v1/desk", tags=["desk"])
 def desk(
     services: Annotated[Services, Depends(services_of)], caller: Annotated[Caller, Depends(caller_with("triage"))]
 ) -> DeskInfo:
     """The desk's labels with their descriptions, and the versions that decide."""
-    engine = services.engines[caller.desk]
+    engine = services.engine(caller.desk)
     fields = {
         field: tuple(
             LabelInfo(
@@ -69,16 +64,3 @@ def desk(
         articles=len(engine.search.documents),
         versions=engine.versions,
     )
-
-
-@router.get("/health/live", tags=["health"])
-async def live() -> Health:
-    """The process answers."""
-    return Health()
-
-
-@router.get("/health/ready", tags=["health"])
-def ready(services: Annotated[Services, Depends(services_of)]) -> Health:
-    """Desks are loaded and the database answers; 503 where it does not."""
-    services.database.ping()
-    return Health()

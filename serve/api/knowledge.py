@@ -5,14 +5,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
+from serve.api.problems import problems
 from serve.errors import NotAllowed
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of
+from serve.strict_json import StrictJsonRoute
 from triage.suggestions import ArticleHit
 from triage.tickets import Text, WireModel
 
-router = APIRouter(prefix="/v1", tags=["knowledge"])
+router = APIRouter(prefix="/v1", tags=["knowledge"], route_class=StrictJsonRoute)
 
 
 class SearchRequest(WireModel):
@@ -29,7 +31,7 @@ class SearchAnswer(WireModel):
     hits: tuple[ArticleHit, ...]
 
 
-@router.post("/search")
+@router.post("/search", responses=problems(400, 401, 403, 413, 415, 422, 429, 503))
 def search(
     request: SearchRequest,
     services: Annotated[Services, Depends(services_of)],
@@ -39,5 +41,5 @@ def search(
     internal = request.audience == "internal"
     if internal and "internal" not in caller.scopes:
         raise NotAllowed("This key lacks the scope 'internal'; search with audience public.")
-    hits = services.engines[caller.desk].find_articles(request.query, request.limit, internal)
+    hits = services.engine(caller.desk).find_articles(request.query, request.limit, internal)
     return SearchAnswer(hits=tuple(hits))

@@ -10,12 +10,13 @@ from serve.errors import NotFound
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of, visible_to
+from serve.strict_json import StrictJsonRoute
 from triage.errors import TicketError
 from triage.fault_text import first_fault
 from triage.suggestions import Suggestion
 from triage.tickets import Ticket, WireModel
 
-router = APIRouter(prefix="/v1", tags=["tickets"])
+router = APIRouter(prefix="/v1", tags=["tickets"], route_class=StrictJsonRoute)
 
 Served = Annotated[Services, Depends(services_of)]
 Triager = Annotated[Caller, Depends(caller_with("triage"))]

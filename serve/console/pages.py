@@ -32,7 +32,7 @@ def queue(
     services: Annotated[Services, Depends(services_of)], caller: Annotated[Caller, Depends(browser_caller)]
 ) -> HTMLResponse:
     """The newest suggestions of the key's desk."""
-    engine = services.engines[caller.desk]
+    engine = services.engine(caller.desk)
     page = templates.get_template("queue.html").render(
         desk=engine.rules.settings.name,
         rows=services.suggestions.latest(caller.desk, SHOWN),

@@ -1,4 +1,4 @@
-"""Who is calling: the key in the request's headers, as a route dependency."""
+"""Who is calling: the key in the request's headers, as a route dependency. Each request is taken from its budget."""
 
 import base64
 import binascii
@@ -8,9 +8,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
+from starlette.types import Scope
 
-from serve.errors import NotAllowed, NotAuthenticated, NotSignedIn
+from serve.errors import NotAllowed, NotAuthenticated, NotSignedIn, RateLimited
 from serve.security.keys import Caller
+from serve.security.rate_limits import Rate
 from serve.services import Services, services_of
 
 #: Declared for the API's description; the header itself is read below.
@@ -19,7 +21,7 @@ basic = HTTPBasic(auto_error=False, description="In a browser: any name, the key
 
 
 def caller_with(scope: str) -> Callable[..., Caller]:
-    """Return the dependency that lets a caller through whose key has this scope."""
+    """Return the dependency that lets a caller through whose key has this scope, and requests left in this minute."""
 
     def dependency(
         request: Request,
@@ -27,9 +29,27 @@ def caller_with(scope: str) -> Callable[..., Caller]:
         _: Annotated[object, Depends(bearer)] = None,
     ) -> Caller:
         scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
-        return authenticate(services, key if scheme.lower() == "bearer" else "", scope)
+        caller = authenticate(services, key if scheme.lower() == "bearer" else "")
+        return admit(request, services, caller, scope)
 
     return dependency
+
+
+def early_caller(services: Services, scope: Scope) -> Caller | None:
+    """Return who calls, before any route is known; None where the route will refuse: no valid key, or none left.
+
+    The request is taken from the budget here, and not again by the route.
+    """
+    request = Request(scope)
+    scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
+    caller = services.keys.find(key, services.now()) if scheme.lower() == "bearer" else None
+    if caller is None or caller.desk not in services.desks:
+        return None
+    try:
+        request.state.rate = services.limits.take(caller, services.now())
+    except RateLimited:
+        return None
+    return caller
 
 
 def browser_caller(
@@ -41,9 +61,10 @@ def browser_caller(
     scheme, value = get_authorization_scheme_param(request.headers.get("authorization"))
     key = _password(value) if scheme.lower() == "basic" else ""
     try:
-        return authenticate(services, key, "suggest")
+        caller = authenticate(services, key)
     except NotAuthenticated as error:
         raise NotSignedIn("Sign in with any name and a key of a desk as the password.") from error
+    return admit(request, services, caller, "suggest")
 
 
 def _password(credentials: str) -> str:
@@ -53,11 +74,25 @@ def _password(credentials: str) -> str:
         return ""
 
 
-def authenticate(services: Services, key: str, scope: str) -> Caller:
-    """Return the caller behind a key; raise `NotAuthenticated` or `NotAllowed`."""
+def authenticate(services: Services, key: str) -> Caller:
+    """Return the caller behind a key; raise `NotAuthenticated`."""
     caller = services.keys.find(key, services.now()) if key else None
-    if caller is None or caller.desk not in services.engines:
+    if caller is None or caller.desk not in services.desks:
         raise NotAuthenticated("Send a valid key of a desk that is served here: `Authorization: Bearer fl_…`.")
+    return caller
+
+
+def admit(request: Request, services: Services, caller: Caller, scope: str) -> Caller:
+    """Take the request from the caller's budget, once; then look at the scope: refusals cost as much as answers.
+
+    Raises `RateLimited` or `NotAllowed`; where the budget stands is in `request.state.rate`, for `RateHeaders`.
+    """
+    if not hasattr(request.state, "rate"):
+        try:
+            request.state.rate = services.limits.take(caller, services.now())
+        except RateLimited as error:
+            request.state.rate = Rate(services.limits.budget(caller), 0, error.retry_after or 1)
+            raise
     if scope not in caller.scopes:
         raise NotAllowed(f"This key lacks the scope {scope!r}; ask for a key that has it.")
     return caller

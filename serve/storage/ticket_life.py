@@ -16,6 +16,8 @@ Status = Literal["open", "pending", "solved", "closed"]
 WAITING: tuple[Status, ...] = ("open", "pending")
 #: As many as a ticket on the wire may carry.
 MAX_MESSAGES = 500
+#: A message of another year was sent by a clock that knows none.
+POSSIBLE_YEARS = range(1971, 9_999)
 #: No mail system takes a longer address; an index entry has an end, too.
 LONGEST_ADDRESS = 320
 
@@ -66,7 +68,7 @@ class News:
         """Return the ticket's messages, where these were known before."""
         if self.messages is None or (self.is_partial and len(self.messages) < len(known)):
             return tuple(known)
-        return tuple(self.messages)
+        return tuple(map(dated, self.messages))
 
 
 def opened(news: News, now: datetime) -> StoredTicket:
@@ -137,6 +139,13 @@ def wrote_at(ticket: Ticket, now: datetime, known: datetime | None = None) -> da
     return said if said is not None and now - LONGEST_WAIT < said <= now else known or now
 
 
+def dated(message: Message) -> Message:
+    """Return a message without its time where that stands for none, as the year 1 often does."""
+    if message.created_at is None or message.created_at.year in POSSIBLE_YEARS:
+        return message
+    return message.model_copy(update={"created_at": None})
+
+
 def first_reply(messages: Sequence[Message], now: datetime, known: datetime | None = None) -> datetime | None:
     """Return when an agent first answered where the customer could see it; None where nobody has."""
     reply = next((message for message in messages if message.author == "agent" and message.public), None)
@@ -152,15 +161,10 @@ def resolved_at(status: Status, now: datetime, before: StoredTicket | None = Non
     return (before.resolved_at if before is not None else None) or now
 
 
-def requester_columns(requester: Requester) -> dict[Literal["id", "email"], str]:
-    """Return what a requester is known by, as `triage.history.requester_keys` has it: id, address, both or none."""
-    keys = dict(key.split(":", 1) for key in requester_keys(requester))
-    found: dict[Literal["id", "email"], str] = {}
-    if "id" in keys:
-        found["id"] = keys["id"]
-    if len(keys.get("email", "")) in range(1, LONGEST_ADDRESS + 1):
-        found["email"] = keys["email"]
-    return found
+def requester_columns(requester: Requester) -> dict[str, str]:
+    """Return `id`, `email`, both or neither: what a requester is known by (see `triage.history.requester_keys`)."""
+    known = dict(key.split(":", 1) for key in requester_keys(requester))
+    return {name: value for name, value in known.items() if name == "id" or len(value) <= LONGEST_ADDRESS}
 
 
 def told(ticket: Ticket) -> str:

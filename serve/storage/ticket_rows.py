@@ -38,6 +38,7 @@ class EncodedTicket:
 
 
 def is_ticket(desk: str, id: str) -> tuple[Any, Any]:
+    """Return the conditions under which a row is a desk's ticket."""
     return tickets.c.desk == desk, tickets.c.id == id
 
 
@@ -53,7 +54,7 @@ def create(connection: Connection, desk: str, made: StoredTicket, encoded: Encod
     row |= encoded.columns if encoded is not None else {}
     upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = upsert(tickets).values(row).on_conflict_do_nothing(index_elements=["desk", "id"])
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(statement.returning(tickets.c.id)).one_or_none() is not None
 
 
 def change(
@@ -64,6 +65,7 @@ def change(
     encoded: EncodedTicket | None,
     now: datetime,
 ) -> None:
+    """Bring a row that is locked, and its messages, from one state to the next; encoded: None for what it has."""
     this = update(tickets).where(*is_ticket(desk, after.id))
     columns = encoded.columns if encoded is not None else {}
     if after != before:
@@ -102,6 +104,7 @@ def write_messages(
 
 
 def columns_of(stored: StoredTicket) -> dict[str, Any]:
+    """Return a ticket's columns, but for desk, id and vector."""
     known = requester_columns(stored.ticket.requester)
     return {
         "ticket": told(stored.ticket),
@@ -121,6 +124,7 @@ def columns_of(stored: StoredTicket) -> dict[str, Any]:
 
 
 def stored_ticket(row: Row[Any], thread: Sequence[Message]) -> StoredTicket:
+    """Return the ticket of a row and its messages."""
     ticket = Ticket.model_validate_json(row.ticket).model_copy(update={"id": row.id, "messages": tuple(thread)})
     return StoredTicket(
         ticket=ticket,
@@ -138,6 +142,7 @@ def stored_ticket(row: Row[Any], thread: Sequence[Message]) -> StoredTicket:
 
 
 def thread_of(connection: Connection, desk: str, id: str) -> tuple[Message, ...]:
+    """Return the messages of one ticket, in their order."""
     return threads_of(connection, desk, [id]).get(id, ())
 
 

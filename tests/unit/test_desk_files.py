@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.errors import ArticleError
-from triage.desk_files import read_desk, read_history
+from triage.desk_files import hashes_of, read_desk, read_history, read_past_tickets
 from triage.errors import DeskFileError
 from triage.taxonomy import read_taxonomy
 
@@ -215,3 +215,54 @@ def test_history_that_is_not_utf_8_names_its_line(desk_copy: DeskCopy) -> None:
     (folder / "history.jsonl").write_bytes(ROW.encode() + ROW.replace("hello", "gr\xfcn").encode("latin-1"))
     error = refused(folder)
     assert (error.line, error.remedy) == (2, "write one object per line, in UTF-8")
+
+
+PAST = (
+    '{"id": "X-1", "body": "mine", "labels": {"category": "till", "team": "frontline"}, "reply": "old",'
+    ' "resolved": true}\n'
+    '{"id": "X-2", "body": "other", "labels": {"category": "vat"}}\n'
+    '{"body": "nameless", "labels": {"category": "vat"}}\n'
+)
+
+
+def test_a_correction_wins_over_the_row_of_its_ticket_field_by_field(desk_copy: DeskCopy) -> None:
+    folder = desk_copy()
+    (folder / "history.jsonl").write_text(PAST, encoding="utf-8")
+    corrections = [
+        {"id": "X-9", "body": "new", "labels": {"team": "books"}, "reply": "said", "resolved": True},
+        {"id": "X-1", "body": "{NAME_1}", "labels": {"team": "books"}},
+        {"body": "nameless too", "labels": {"category": "till"}},
+    ]
+    (folder / "corrections.jsonl").write_text("\n".join(map(json.dumps, corrections)), encoding="utf-8")
+    rows = read_desk(folder).history
+    assert [(row.ticket.body, row.labels, row.reply, row.resolved, row.file, row.line) for row in rows] == [
+        ("mine", {"category": "till", "team": "books"}, "old", True, "history.jsonl", 1),
+        ("other", {"category": "vat"}, "", False, "history.jsonl", 2),
+        ("nameless", {"category": "vat"}, "", False, "history.jsonl", 3),
+        ("new", {"team": "books"}, "said", True, "corrections.jsonl", 1),
+        ("nameless too", {"category": "till"}, "", False, "corrections.jsonl", 3),
+    ]
+
+
+def test_the_reply_of_a_correction_is_the_one_that_counts(desk_copy: DeskCopy) -> None:
+    folder = desk_copy()
+    (folder / "history.jsonl").write_text(PAST, encoding="utf-8")
+    corrected = {"id": "X-1", "body": "m", "labels": {"category": "vat"}, "reply": "new", "resolved": True}
+    (folder / "corrections.jsonl").write_text(json.dumps(corrected), encoding="utf-8")
+    first = next(read_past_tickets(folder, read_taxonomy(folder / "taxonomy.toml")))
+    assert (first.reply, first.labels["category"]) == ("new", "vat")
+
+
+def test_corrections_count_among_the_files_that_a_build_reads_and_are_checked_like_history(desk_copy: DeskCopy) -> None:
+    folder = desk_copy()
+    assert "corrections.jsonl" not in hashes_of(folder)
+    (folder / "corrections.jsonl").write_text('{"id": "X-1", "body": "m", "labels": {"team": "x"}}', encoding="utf-8")
+    assert "corrections.jsonl" in hashes_of(folder)
+    error = refused(folder)
+    assert (error.path, error.line, error.problem) == (folder / "corrections.jsonl", 1, "unknown team 'x'")
+
+
+def test_a_desk_may_have_corrections_and_no_history(desk_copy: DeskCopy) -> None:
+    folder = desk_copy()
+    (folder / "history.jsonl").rename(folder / "corrections.jsonl")
+    assert {row.file for row in read_desk(folder).history} == {"corrections.jsonl"}

@@ -108,6 +108,20 @@ def test_calls_that_come_during_a_pass_share_the_next(pool: ThreadPoolExecutor) 
     assert batcher.stats() == BatchStats(passes=2, calls=4, texts=6, encoded=5, refused=0, failed=0)
 
 
+def test_it_tells_how_many_calls_wait(pool: ThreadPoolExecutor) -> None:
+    recorder = Recorder()
+    with MicroBatcher(recorder) as batcher:
+        assert batcher.waiting == 0
+        hold(pool, batcher, recorder)
+        assert batcher.waiting == 0
+        answers = queue(pool, batcher, ["till"], ["vat"])
+        assert batcher.waiting == 2
+        recorder.open.set()
+        for answer in answers:
+            answer.result(DEADLINE)
+        assert batcher.waiting == 0
+
+
 def test_a_pass_takes_so_many_calls_in_the_order_they_came(pool: ThreadPoolExecutor) -> None:
     recorder = Recorder()
     with MicroBatcher(recorder, max_calls=2) as batcher:

@@ -1,0 +1,76 @@
+"""The shape of every error that the API answers with, for the API's description."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import Field
+
+from triage.tickets import WireModel
+
+MEDIA_TYPE = "application/problem+json"
+REFERENCE = {"$ref": "#/components/schemas/Problem"}
+#: By status: its code where there is but one, and what it means.
+MEANINGS: Mapping[int, tuple[str, str]] = {
+    400: ("invalid_json", "The body is not JSON that can be read."),
+    401: ("not_authenticated", "There is no key, or one that is not valid (any more)."),
+    403: ("not_allowed", "The key lacks the scope."),
+    404: ("not_found", "This key's desk has nothing by that id."),
+    409: (
+        "conflict",
+        "The Idempotency-Key came before: with another request, or with one not answered yet.",
+    ),
+    412: ("precondition_failed", "Somebody was faster: read it again, and change that."),
+    413: ("body_too_large", "The body is too large."),
+    415: ("unsupported_encoding", "The body is compressed; send it as it is."),
+    422: ("invalid_request", "A part of the request cannot be used; `errors` says which."),
+    429: ("rate_limited", "Too many requests; `Retry-After` says when to come back."),
+    503: ("storage_unavailable", "Not now; `Retry-After` says when to come back."),
+    507: ("storage_full", "There is no space left to store it."),
+}
+
+
+class Fault(WireModel):
+    """What is wrong with one part of a request. at: the path to it, such as `requester.email`."""
+
+    at: str
+    problem: str
+
+
+class Problem(WireModel):
+    """An error, as RFC 9457 has it. code: stable, for programs; title and detail: for people."""
+
+    type: str = "about:blank"
+    status: int = Field(ge=400, le=599)
+    code: str
+    title: str
+    detail: str
+    errors: tuple[Fault, ...] | None = Field(default=None, description="Each part at fault, 20 at most")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return FastAPI's `responses` for the errors that a route may answer with; raise `KeyError` for an unknown one."""
+    return {status: _response(status) for status in statuses}
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Put the schema that `problems` points at into the app's description."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        description = describe()
+        schemas = description.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            schema = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs"))
+            schemas["Problem"] = schema
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend its description
+
+
+def _response(status: int) -> dict[str, Any]:
+    code, meaning = MEANINGS[status]
+    example = Problem(status=status, code=code, title=code.replace("_", " "), detail=meaning)
+    shown = {"schema": REFERENCE, "example": example.model_dump(exclude_none=True)}
+    return {"description": meaning, "content": {MEDIA_TYPE: shown}}
