@@ -200,6 +200,7 @@ def work(settings: ServeSettings, listener: socket.socket, place: int, parent: W
 def begin(opened: Callable[[], None]) -> None:
     """Be ready for requests, then say so."""
     allow_threads()
+    log.info("requests are accepted")
     opened()
 
 

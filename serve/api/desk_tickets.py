@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
 from pydantic import AwareDatetime, ConfigDict, JsonValue
 
-from serve.api.cursors import Cursor, cursor_of, read_cursor
+from serve.api.cursors import cursor_of, read_cursor
 from serve.api.pages import Limit, Page
 from serve.api.problems import problems
 from serve.errors import InvalidRequest, NotFound, PreconditionFailed
@@ -30,8 +30,10 @@ router = APIRouter(prefix="/v1/tickets", tags=["tickets"], route_class=StrictJso
 Served = Annotated[Services, Depends(services_of)]
 Agent = Annotated[Caller, Depends(caller_with("suggest"))]
 TicketId = Annotated[Name, Path(description="The ticket's id in your help desk, 1 to 128 characters, without a slash")]
-IfMatch = Annotated[str | None, Header(description="The ETag that was read: 412 where somebody was faster")]
-IfNoneMatch = Annotated[str | None, Header(description="`*`: only where the ticket is not known yet, else 412")]
+#: Long enough for the longest id, in whatever script it is.
+Cursor = Annotated[str | None, Query(max_length=2_500, description="`next` of the page before, as it is")]
+IF_MATCH = "The ETag that was read: 412 where somebody was faster"
+IF_NONE_MATCH = "`*`: only where the ticket is not known yet, else 412"
 
 TICKET_EXAMPLE: dict[str, JsonValue] = {
     "id": "T-1024",
@@ -113,6 +115,14 @@ class Wanted:
     ] = None
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What must hold of the ticket for it to be changed (RFC 9110, section 13)."""
+
+    if_match: Annotated[str | None, Header(alias="If-Match", description=IF_MATCH)] = None
+    if_none_match: Annotated[str | None, Header(alias="If-None-Match", description=IF_NONE_MATCH)] = None
+
+
 @router.put(
     "/{ticket_id}",
     responses={
@@ -126,15 +136,14 @@ def put_ticket(
     services: Served,
     caller: Agent,
     response: Response,
-    if_match: IfMatch = None,
-    if_none_match: IfNoneMatch = None,
+    conditions: Annotated[Conditions, Depends()],
 ) -> TicketRecord:
     """Keep a ticket as it is in your help desk, 201 where it is new; the same once more changes nothing."""
-    ticket, if_version = _ticket(ticket_id, body), version_of(if_match, if_none_match)
+    ticket, if_version = _ticket(ticket_id, body), version_of(conditions.if_match, conditions.if_none_match)
     engine, now = services.engine(caller.desk), services.now()
     values_set(ticket, NoHistory(), engine.rules.taxonomy)  # what the desk does not have is refused
     known = services.tickets.get(caller.desk, ticket_id)
-    if if_match is not None and known is None:
+    if conditions.if_match is not None and known is None:
         raise PreconditionFailed("the ticket is not known; leave out If-Match to create it")
     whole = ticket
     if known is not None and "messages" not in ticket.model_fields_set:

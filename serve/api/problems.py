@@ -16,10 +16,7 @@ MEANINGS: Mapping[int, tuple[str, str]] = {
     401: ("not_authenticated", "There is no key, or one that is not valid (any more)."),
     403: ("not_allowed", "The key lacks the scope."),
     404: ("not_found", "This key's desk has nothing by that id."),
-    409: (
-        "conflict",
-        "The Idempotency-Key came before: with another request, or with one not answered yet.",
-    ),
+    409: ("idempotency_in_flight", "The first request with this Idempotency-Key is still being answered."),
     412: ("precondition_failed", "Somebody was faster: read it again, and change that."),
     413: ("body_too_large", "The body is too large."),
     415: ("unsupported_encoding", "The body is compressed; send it as it is."),

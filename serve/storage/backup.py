@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import URL, create_engine, func, inspect, make_url, select
@@ -96,10 +96,7 @@ def _restore_sqlite(target: Path, backup: Path, replace: bool) -> None:
             _check_sqlite(temporary)
         except DataCommandError as error:
             raise DataCommandError(str(error).replace(str(temporary), str(backup))) from error
-        if not target.exists():
-            _put_in_place(temporary, target)
-            return
-        with _alone(target, replace):
+        with _alone(target, replace) if target.exists() else nullcontext():
             for end in LOOSE_ENDS:  # of the old file; with the new one they would damage it
                 target.with_name(f"{target.name}{end}").unlink(missing_ok=True)
             _put_in_place(temporary, target)
@@ -156,7 +153,7 @@ def _run(command: list[str], url: URL) -> None:
         )
     done = subprocess.run([program, *command[1:]], env=_environment(url), capture_output=True, text=True)  # noqa: S603
     if done.returncode:
-        told = (done.stderr.strip() or "it did not say why").splitlines()[0]
+        told = "; ".join(done.stderr.strip().splitlines()[:2]) or "it did not say why"
         raise DataCommandError(f"{command[0]} failed: {told}")
 
 
@@ -177,9 +174,8 @@ def _url_of(url: str) -> URL:
     try:
         return make_url(url)
     except ArgumentError as error:
-        raise DataCommandError(
-            "--database is no URL; write sqlite:///var/firstline.db or postgresql+psycopg://…"
-        ) from (error)
+        told = "--database is no URL; write for instance sqlite:///var/firstline.db"
+        raise DataCommandError(told) from error
 
 
 def _is_sqlite(url: URL) -> bool:
@@ -211,14 +207,14 @@ def _beside(path: Path) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
-        yield Path(name)
+        try:
+            yield Path(name)
+        finally:
+            for end in ("", *LOOSE_ENDS):
+                Path(f"{name}{end}").unlink(missing_ok=True)
     except OSError as error:
-        raise DataCommandError(
-            f"{path}: cannot be written ({error.strerror}); check the folder and the disk"
-        ) from error
-    finally:
-        for end in ("", *LOOSE_ENDS) if "name" in locals() else ():
-            Path(f"{name}{end}").unlink(missing_ok=True)
+        told = f"{path}: cannot be written ({error.strerror}); check the folder and the disk"
+        raise DataCommandError(told) from error
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_database_of_before_versions_keeps_its_rows(tmp_path: Path) -> None:
         connection.execute(text("DROP TABLE alembic_version"))
         connection.execute(
             text(
-                "INSERT INTO api_keys VALUES ('k', 'sha', 'demo', 'triage', '2026-01-01 00:00:00', '2027-01-01 00:00:00')"
+                "INSERT INTO api_keys VALUES ('k', 's', 'demo', 'triage', '2026-01-01 00:00:00', '2027-01-01 00:00:00')"
             )
         )
         connection.commit()

@@ -36,8 +36,8 @@ JO, EVE = Requester(id="jo"), Requester(id="eve")
 class Known(Protocol):
     """A history that can be told things."""
 
-    history: TicketHistory
-
+    @property
+    def history(self) -> TicketHistory: ...
     def add(self, requester: Requester, contact: PastContact) -> None: ...
     def set_values(self, ticket_id: str, fields: Mapping[str, str]) -> None: ...
     def forget(self, ticket_id: str) -> None: ...
@@ -347,9 +347,10 @@ def test_many_changes_leave_what_a_fresh_look_finds(stored: Stored, monkeypatch:
         assert told(stored.history) == told(fresh), step
 
 
-def told(history: StoredHistory) -> set[tuple[str, datetime, float, float]]:
+def told(history: StoredHistory) -> set[tuple[object, ...]]:
     found = history.open_tickets(NOW - WEEK, NOW)
-    return {(one.ticket_id, one.at, *map(float, one.vector[:2])) for one in found if one.vector is not None}
+    vectors = {one.ticket_id: one.vector for one in found if one.vector is not None}
+    return {(one.ticket_id, one.at, *vectors[one.ticket_id].tolist()) for one in found}
 
 
 def test_only_what_may_be_alike_is_told_where_that_is_asked(stored: Stored) -> None:
@@ -364,6 +365,16 @@ def test_only_what_may_be_alike_is_told_where_that_is_asked(stored: Stored) -> N
     assert "T-0" not in [one.ticket_id for one in like]
     assert stored.history.open_tickets(*span, np.array([1, 0], dtype=np.float32), 0.5) == []
     assert stored.history.open_tickets(NOW, NOW, ASKED, 0.5) == []
+
+
+def test_of_very_many_that_are_alike_the_most_alike_are_told(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_tickets, "MAX_ALIKE", 3)
+    monkeypatch.setattr(open_tickets, "MAX_RECENT", 4)
+    for number, cosine in enumerate([0.8, 0.99, 0.9, 0.85, 0.95, 0.97, 0.81]):
+        stored.add(JO, contact(f"T-{number}", cosine=cosine))
+        stored.history.refresh()
+    found = stored.history.open_tickets(NOW - WEEK, NOW, ASKED, 0.75)
+    assert sorted(one.ticket_id for one in found) == ["T-1", "T-4", "T-5"]
 
 
 def test_threads_read_while_one_looks(stored: Stored) -> None:

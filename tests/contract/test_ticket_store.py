@@ -416,6 +416,11 @@ def test_a_suggestion_takes_no_message_and_no_set_value_from_a_ticket(store: Tic
     assert row_of(database) == ("hashing:2", turned[0].tobytes())
 
 
+def test_suggestions_that_come_at_once_make_one_ticket(store: TicketStore, database: Database) -> None:
+    at_once(6, lambda number: record(database, store, suggestion(f"s{number}", "vat", with_messages(QUESTION))))
+    assert (kept(store).version, kept(store).ticket.messages) == (1, (QUESTION,))
+
+
 def test_a_suggestion_that_is_not_stored_leaves_no_ticket(store: TicketStore, database: Database) -> None:
     with pytest.raises(DBAPIError), database.writing() as connection:  # noqa: PT012 - it is the second that fails
         store.record(connection, "demo", suggestion("s1", "vat", ASKED))

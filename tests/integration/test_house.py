@@ -24,15 +24,14 @@ def test_the_command_line_starts_without_heavy_imports(project: Path) -> None:
     assert not modules_after(code, project) & {*HEAVY, "numpy", "pydantic"}
 
 
-def test_a_served_desk_needs_neither_torch_nor_transformers(project: Path, demo_var: Path) -> None:
+def test_a_served_desk_needs_neither_torch_nor_transformers(project: Path, demo_var: Path, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\nfrom datetime import datetime, UTC\n"
-        "from serve.run_server import ServeSettings, open_services\nfrom triage.tickets import Ticket\n"
-        f"settings = ServeSettings([Path('desks/demo')], Path({str(demo_var)!r}), 'sqlite://', '127.0.0.1', 1)\n"
-        "services = open_services(settings)\n"
-        "engine = services.engines['demo']\n"
+        "from serve.open_services import open_services\nfrom triage.tickets import Ticket\n"
+        f"services = open_services([Path('desks/demo')], Path({str(demo_var)!r}), 'sqlite:///{tmp_path}/x.db')\n"
+        "engine = services.engine('demo')\n"
         "assert engine.suggest(Ticket(subject='New phone, codes gone'), 'x', datetime.now(UTC))\n"
-        "services.database.close()"
+        "services.close()"
     )
     assert not modules_after(code, project) & {
         "torch",

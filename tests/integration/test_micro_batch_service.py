@@ -14,12 +14,14 @@ import httpx
 import pytest
 from conftest import build_desk
 from eval_builders import without_wording
+from fixed_desk import FixedDesk
 
 from models.hashing_encoder import HashingEncoder
 from models.micro_batch import MAX_WAITING, MicroBatcher
 from models.protocols import FloatArray, Progress, no_progress
 from serve.app import create_app
-from serve.run_server import ServeSettings, allow_threads, open_services
+from serve.open_services import open_services
+from serve.run_server import ServeSettings, allow_threads
 from serve.security.keys import SCOPES, new_key
 from serve.services import Services, utc_now
 from triage.assembly import build_engine
@@ -64,7 +66,7 @@ def settings(project: Path, tmp_path_factory: pytest.TempPathFactory) -> ServeSe
 
 @pytest.fixture
 def services(settings: ServeSettings) -> Iterator[Services]:
-    services = open_services(settings)
+    services = open_services(settings.desks, settings.var, settings.database_url)
     yield services
     services.close()
 
@@ -73,8 +75,8 @@ def held(services: Services, max_waiting: int) -> tuple[Services, HeldEncoder]:
     """The same services over an encoder that waits for its test, and so many places to wait."""
     encoder = HeldEncoder()
     batcher = MicroBatcher(encoder, max_waiting=max_waiting)
-    engines = {desk: replace(engine, encoder=batcher) for desk, engine in services.engines.items()}
-    return replace(services, engines=engines, encoders=(batcher,)), encoder
+    desks = {desk: FixedDesk(desk, replace(services.engine(desk), encoder=batcher)) for desk in services.desks}
+    return replace(services, desks=desks), encoder
 
 
 def client_of(services: Services) -> httpx.AsyncClient:
@@ -177,10 +179,12 @@ def test_as_many_may_wait_as_the_queue_holds(services: Services) -> None:
 
 
 def test_desks_with_the_same_encoder_share_it_until_the_service_stops(settings: ServeSettings) -> None:
-    services = open_services(settings)
-    (batcher,) = services.encoders
-    assert {desk: engine.encoder for desk, engine in services.engines.items()} == {"demo": batcher, "second": batcher}
-    for engine in services.engines.values():
+    services = open_services(settings.desks, settings.var, settings.database_url)
+    engines = [services.engine(desk) for desk in ("demo", "second")]
+    batcher = engines[0].encoder
+    assert isinstance(batcher, MicroBatcher)
+    assert engines[1].encoder is batcher
+    for engine in engines:
         assert engine.triage(Ticket(subject="Cannot log in"), "x", NOW).kind == "request"
     assert batcher.stats().calls == 2
     workers = [thread for thread in threading.enumerate() if thread.name == "micro-batch"]

@@ -4,14 +4,15 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from fixed_desk import FixedDesk
 from starlette.types import Message, Receive, Scope, Send
 
 from serve.app import create_app
 from serve.safe_answers import SafeAnswers
-from serve.security.keys import SCOPES, KeyStore, new_key
-from serve.services import Services, utc_now
+from serve.security.keys import SCOPES, new_key
+from serve.security.rate_limits import RateLimiter
+from serve.services import Services, Stores, utc_now
 from serve.storage.database import Database
-from serve.storage.suggestion_store import SuggestionStore
 
 SECRET = "the customer's own words"
 
@@ -19,15 +20,15 @@ SECRET = "the customer's own words"
 class FailingEngine:
     """Raises what nobody foresaw, with ticket text in it."""
 
-    def suggest(self, *_: object) -> None:
+    def decide(self, *_: object) -> None:
         raise ArithmeticError(SECRET)
 
 
 @pytest.fixture
 def app_and_key(tmp_path: Path) -> tuple[FastAPI, str]:
     database = Database.open(f"sqlite:///{tmp_path / 'x.db'}")
-    engines: dict[str, object] = {"demo": FailingEngine()}
-    services = Services(engines, database, SuggestionStore(database), KeyStore(database))  # type: ignore[arg-type]
+    desks = {"demo": FixedDesk("demo", FailingEngine())}
+    services = Services(desks, Stores.of(database), RateLimiter(database))  # type: ignore[arg-type]
     key = new_key()
     services.keys.add(key, "demo", SCOPES, utc_now(), utc_now().replace(year=2100))
     return create_app(services, "0"), key
