@@ -21,6 +21,7 @@ from serve.errors import (
     RateLimited,
     RequestError,
 )
+from serve.logs import fault
 from triage.errors import TicketError
 from triage.fault_text import fault_text
 
@@ -92,7 +93,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def unexpected(error: Exception) -> JSONResponse:
     """Answer an error that nobody foresaw; only its class is logged."""
-    log.error("unexpected %s", error.__class__.__name__)
+    log.error("unexpected %s", error.__class__.__name__, extra=fault(error))
     return problem(500, "internal_error", "Something went wrong here; the request was not carried out.")
 
 

@@ -26,6 +26,8 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 #: What may stand in a line beside time, level, logger, event, pid and request id: given as `extra`, else left out.
 FIELDS = ("method", "route", "status", "ms", "desk", "key_id", "worker", "exit_code", "lost", "error", "at")
+#: What a field's value must be.
+SHOWN = (str, int, float)
 #: Loggers whose messages are written for these logs; all others' are withheld.
 TRUSTED = ("firstline", "uvicorn")
 WITHHELD = "a library's message, withheld"
@@ -38,6 +40,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OWN = ("models", "retrieval", "triage", "serve", "eval", "firstline.py")
 
 log = logging.getLogger("firstline.logs")
+#: Made once: making one takes as long as its work.
+encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def fault(error: BaseException) -> dict[str, str]:
@@ -71,7 +75,7 @@ def event_of(record: logging.LogRecord) -> dict[str, Value]:
         told["at"] = "/".join(Path(record.pathname).parts[-2:]) + f":{record.lineno}"
     for name in FIELDS:
         value = getattr(record, name, None)
-        if isinstance(value, str | int | float):
+        if isinstance(value, SHOWN):
             told[name] = value[:MAX_TEXT] if isinstance(value, str) else value
     if record.exc_info and record.exc_info[1]:
         told |= fault(record.exc_info[1])
@@ -101,7 +105,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return json.dumps(event_of(record), separators=(",", ":"))
+        return encode(event_of(record))
 
 
 class TextFormatter(logging.Formatter):

@@ -163,7 +163,7 @@ class DeskRules:
 class Desk:
     """A desk folder, read and checked.
 
-    refused: what is wrong with each article that is left out; knowledge_revision: of the database that the articles come
+    refused: what is wrong with each article that is left out; knowledge_revision: of the database that the articles are
     from, 0 where they are the folder's.
     """
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, field_validator
 
 from retrieval.articles import ID, MAX_BYTES, Article, to_document
 from retrieval.errors import ArticleError
@@ -27,10 +27,18 @@ Reader = Annotated[Caller, Depends(caller_with("knowledge:read"))]
 Writer = Annotated[Caller, Depends(caller_with("knowledge:write"))]
 ArticleId = Annotated[str, Path(pattern=f"^{ID.pattern}$", description="Letters, digits, dot, dash, underscore")]
 PUBLISH = "knowledge:publish"
+EXAMPLE: dict[str, JsonValue] = {
+    "title": "Move to a new phone",
+    "markdown": "1. Sign in with your password.\n2. Choose **Use a recovery code**.",
+    "audience": "public",
+    "status": "published",
+}
 
 
 class ArticleBody(WireModel):
     """An article as it is written. Nobody sees a draft; customers see public ones only."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     title: Annotated[ShortText, Field(min_length=1)]
     markdown: Annotated[str, Field(max_length=MAX_BYTES, description="The article's text, in Markdown")]
@@ -59,7 +67,7 @@ class ArticleRecord(ArticleBody):
     updated_at: AwareDatetime
 
 
-@router.put("/{article_id}", responses=problems(401, 403, 412, 413, 422, 429, 503))
+@router.put("/{article_id}", responses=problems(412))
 def put_article(
     article_id: ArticleId,
     body: ArticleBody,
@@ -88,7 +96,7 @@ def put_article(
     return record_of(stored)
 
 
-@router.get("/{article_id}", responses=problems(401, 403, 404, 422, 429, 503))
+@router.get("/{article_id}", responses=problems(404))
 def get_article(
     article_id: ArticleId,
     services: Served,
@@ -104,7 +112,7 @@ def get_article(
     return record_of(stored)
 
 
-@router.get("", responses=problems(401, 403, 422, 429, 503))
+@router.get("")
 def list_articles(
     services: Served,
     caller: Reader,
@@ -117,7 +125,7 @@ def list_articles(
     return Page(items=items, next=found[-1].article.id if len(found) == limit else None)
 
 
-@router.delete("/{article_id}", status_code=204, responses=problems(401, 403, 404, 412, 422, 429, 503))
+@router.delete("/{article_id}", status_code=204, responses=problems(404, 412))
 def delete_article(
     article_id: ArticleId,
     services: Served,

@@ -62,7 +62,7 @@ class ReplayAnswer(WireModel):
     notes: tuple[str, ...]
 
 
-@router.get("/{decision_id}", responses=problems(401, 403, 404, 422, 429, 503))
+@router.get("/{decision_id}", responses=problems(404))
 def get_decision(decision_id: str, services: Served, caller: Agent) -> DecisionRecord:
     """The record of a decision, by the id of its suggestion."""
     record = _record(services, caller, decision_id)
@@ -77,7 +77,7 @@ def get_decision(decision_id: str, services: Served, caller: Agent) -> DecisionR
     )
 
 
-@router.post("/{decision_id}/replay", responses=problems(401, 403, 404, 409, 422, 429, 503))
+@router.post("/{decision_id}/replay", responses=problems(404, 409))
 def replay_decision(decision_id: str, services: Served, caller: Agent) -> ReplayAnswer:
     """Decide again from the record: its ticket, vectors, clock, history, generation and knowledge.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from serve.api.cursors import Cursor, cursor_of, read_cursor
 from serve.api.pages import Limit, Page
@@ -34,6 +34,12 @@ class FeedbackRequest(WireModel):
     final_text: what was sent, needed for `edited`, none for `rejected`; fields: the right label by field, of those that
     were wrong (``{"kind": "request"}`` where the gate was); agent: name or id of the person, as your help desk has it.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"verdict": "edited", "final_text": "Hello Jo, choose …", "fields": {"team": "trust"}}]
+        }
+    )
 
     verdict: Literal["accepted", "edited", "rejected"]
     final_text: Text | None = None
@@ -84,7 +90,7 @@ class FeedbackInfo(WireModel):
     approved_by: str | None
 
 
-@router.post("/suggestions/{suggestion_id}/feedback", status_code=201, responses=problems(401, 403, 404, 422, 429))
+@router.post("/suggestions/{suggestion_id}/feedback", status_code=201, responses=problems(404))
 def give_feedback(
     suggestion_id: str,
     request: FeedbackRequest,
@@ -104,7 +110,7 @@ def give_feedback(
     return FeedbackTaken(id=said.id, kept_ratio=said.kept_ratio)
 
 
-@router.get("/feedback", responses=problems(401, 403, 422, 429))
+@router.get("/feedback")
 def list_feedback(
     services: Served,
     caller: Lead,
@@ -120,13 +126,13 @@ def list_feedback(
     return Page(items=tuple(map(_info, found)), next=following)
 
 
-@router.post("/feedback/{feedback_id}/approval", responses=problems(401, 403, 404, 429))
+@router.post("/feedback/{feedback_id}/approval", responses=problems(404))
 def approve(feedback_id: str, services: Served, caller: Lead) -> FeedbackInfo:
     """Let the desk learn from a correction: `firstline feedback export` hands it out. Twice is as once."""
     return _found(services.feedback.approve(caller.desk, feedback_id, caller.key_id, services.now()))
 
 
-@router.delete("/feedback/{feedback_id}/approval", responses=problems(401, 403, 404, 429))
+@router.delete("/feedback/{feedback_id}/approval", responses=problems(404))
 def withdraw(feedback_id: str, services: Served, caller: Lead) -> FeedbackInfo:
     """Take an approval back; the next export leaves the correction out."""
     return _found(services.feedback.withdraw(caller.desk, feedback_id, caller.key_id, services.now()))

@@ -3,9 +3,8 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from serve.api.problems import problems
 from serve.errors import NotAllowed
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
@@ -20,6 +19,8 @@ router = APIRouter(prefix="/v1", tags=["knowledge"], route_class=StrictJsonRoute
 class SearchRequest(WireModel):
     """A question; internal articles only where the key may see them."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "how do I get a refund", "limit": 3}]})
+
     query: Text
     limit: int = Field(default=5, ge=1, le=50)
     audience: Literal["public", "internal"] = "public"
@@ -31,7 +32,7 @@ class SearchAnswer(WireModel):
     hits: tuple[ArticleHit, ...]
 
 
-@router.post("/search", responses=problems(400, 401, 403, 413, 415, 422, 429, 503))
+@router.post("/search")
 def search(
     request: SearchRequest,
     services: Annotated[Services, Depends(services_of)],

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from serve import metrics
-from serve.api.problems import problems
 from serve.error_responses import problem
 from serve.readiness import Probe, Readiness
 from serve.security.callers import caller_with
@@ -46,7 +45,7 @@ async def live() -> Health:
 
 
 @router.head("/health/ready", include_in_schema=False, response_model=None)
-@router.get("/health/ready", tags=["health"], response_model=Health, responses=problems(503))
+@router.get("/health/ready", tags=["health"], response_model=Health)
 async def ready(request: Request) -> Health | Response:
     """Desks are loaded, the database answers and nobody has asked to stop: requests may be sent here."""
     # Nothing is asked for as a dependency: those that are not coroutines wait for a thread, and under load for long.
@@ -60,7 +59,7 @@ async def ready(request: Request) -> Health | Response:
     return Health()
 
 
-@router.get("/metrics", tags=["health"], response_class=Response, responses=problems(401, 403, 429, 503))
+@router.get("/metrics", tags=["health"], response_class=Response)
 def numbers(_: Annotated[Caller, Depends(caller_with("metrics"))]) -> Response:
     """The numbers of all workers, in the text format of Prometheus."""
     content, kind = metrics.render()

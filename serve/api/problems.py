@@ -12,10 +12,11 @@ MEDIA_TYPE = "application/problem+json"
 REFERENCE = {"$ref": "#/components/schemas/Problem"}
 #: By status: its code where there is but one, and what it means.
 MEANINGS: Mapping[int, tuple[str, str]] = {
-    400: ("invalid_json", "The body is not JSON that can be read."),
+    400: ("invalid_json", "The body is not JSON that can be read, or the Host header is none that will do."),
     401: ("not_authenticated", "There is no key, or one that is not valid (any more)."),
     403: ("not_allowed", "The key lacks the scope."),
     404: ("not_found", "This key's desk has nothing by that id."),
+    408: ("too_slow", "The body did not come in time."),
     409: ("idempotency_in_flight", "The first request with this Idempotency-Key is still being answered."),
     412: ("precondition_failed", "Somebody was faster: read it again, and change that."),
     413: ("body_too_large", "The body is too large."),
@@ -51,7 +52,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Put the schema that `problems` points at into the app's description."""
+    """Put into the app's description the schema that `problems` points at, and what every route may answer with."""
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -61,9 +62,32 @@ def describe_problems(app: FastAPI) -> None:
             schema = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs"))
             schemas["Problem"] = schema
+            for path, methods in description["paths"].items():
+                for method, operation in methods.items():
+                    operation["responses"].pop("422", None)  # FastAPI's own, of another shape
+                    for status in common_to(path, method, operation):
+                        operation["responses"].setdefault(str(status), _response(status))
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend its description
+
+
+def common_to(path: str, method: str, operation: Mapping[str, Any]) -> set[int]:
+    """Return the errors that any route of a kind may answer with; what is more, the route says itself."""
+    found = {400, 503}
+    if operation.get("security"):
+        found |= {401, 403, 429}
+    if "{" in path:
+        found |= {404}
+    if operation.get("parameters"):
+        found |= {422}
+    if "requestBody" in operation:
+        found |= {408, 413, 415, 422}
+    if method == "post":
+        found |= {409, 422}
+    return found
 
 
 def _response(status: int) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from serve.api.problems import problems
 from serve.erase_requester import DeskHome, Erased, ErasureOrder, erase_requester
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
@@ -33,7 +32,7 @@ class ErasedInfo(WireModel):
     to_do: tuple[str, ...]
 
 
-@router.delete("/{requester_id}", responses=problems(401, 403, 422, 429, 503))
+@router.delete("/{requester_id}")
 def erase(
     requester_id: Annotated[str, Path(pattern=VISIBLE, max_length=128)],
     services: Annotated[Services, Depends(services_of)],

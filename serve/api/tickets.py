@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field, ValidationError
+from fastapi import APIRouter, Body, Depends, Query, Response
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from serve.api.problems import problems
 from serve.errors import NotFound
@@ -23,10 +23,21 @@ Triager = Annotated[Caller, Depends(caller_with("triage"))]
 Agent = Annotated[Caller, Depends(caller_with("suggest"))]
 Store = Annotated[bool, Query(description="Keep the outcome, as a suggestion is kept")]
 MAX_BATCH = 256
+EXAMPLE: dict[str, JsonValue] = {
+    "id": "T-1024",
+    "subject": "New phone, codes gone",
+    "body": "No codes in the app on my new phone. How do I move them?",
+    "channel": "email",
+    "created_at": "2026-11-21T10:00:00Z",
+    "requester": {"id": "c-7", "name": "Jo Bun", "email": "jo@bun.example", "tags": ["vip"]},
+}
+TicketIn = Annotated[Ticket, Body(openapi_examples={"ticket": {"value": EXAMPLE}})]
 
 
 class Batch(WireModel):
     """Tickets to be triaged in one call: each is read by itself, so that a bad one keeps no other waiting."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tickets": [EXAMPLE, {"subject": "Invoice"}]}]})
 
     tickets: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_BATCH)
 
@@ -44,8 +55,8 @@ class BatchAnswer(WireModel):
     items: tuple[BatchItem, ...]
 
 
-@router.post("/triage", response_model=Suggestion, responses=problems(400, 401, 403, 413, 415, 422, 429, 503))
-def triage(ticket: Ticket, services: Served, caller: Triager, store: Store = False) -> Response:
+@router.post("/triage", response_model=Suggestion)
+def triage(ticket: TicketIn, services: Served, caller: Triager, store: Store = False) -> Response:
     """Kind, fields, due times, and every handoff rule that needs no search.
 
     `disposition` is handoff, no_reply or open.
@@ -53,7 +64,7 @@ def triage(ticket: Ticket, services: Served, caller: Triager, store: Store = Fal
     return answer(services.triage(caller, ticket, store))
 
 
-@router.post("/triage/batch", responses=problems(400, 401, 403, 413, 415, 422, 429, 503))
+@router.post("/triage/batch")
 def triage_batch(batch: Batch, services: Served, caller: Triager, store: Store = False) -> BatchAnswer:
     """Triage of up to 256 tickets; a ticket that cannot be read is told in its place."""
     return BatchAnswer(items=tuple(_item(services, caller, raw, store) for raw in batch.tickets))
@@ -63,9 +74,9 @@ def triage_batch(batch: Batch, services: Served, caller: Triager, store: Store =
     "/suggestions",
     status_code=201,
     response_model=Suggestion,
-    responses=problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
+    responses=problems(409),
 )
-def create_suggestion(ticket: Ticket, services: Served, caller: Agent) -> Response:
+def create_suggestion(ticket: TicketIn, services: Served, caller: Agent) -> Response:
     """The whole suggestion, stored: a grounded draft, or a handoff with its reasons, or no reply with its reason."""
     return answer(services.suggest_and_store(caller, ticket), 201)
 
@@ -74,7 +85,7 @@ def create_suggestion(ticket: Ticket, services: Served, caller: Agent) -> Respon
     "/tickets/{ticket_id}/suggestions",
     status_code=201,
     response_model=Suggestion,
-    responses=problems(401, 403, 404, 409, 422, 429, 503),
+    responses=problems(404, 409),
 )
 def suggest_for_ticket(ticket_id: str, services: Served, caller: Agent) -> Response:
     """A new suggestion for a ticket as the desk knows it, with all its messages."""
@@ -84,7 +95,7 @@ def suggest_for_ticket(ticket_id: str, services: Served, caller: Agent) -> Respo
     return answer(services.suggest_and_store(caller, stored.ticket), 201)
 
 
-@router.get("/suggestions/{suggestion_id}", response_model=Suggestion, responses=problems(401, 403, 404, 422, 429, 503))
+@router.get("/suggestions/{suggestion_id}", response_model=Suggestion, responses=problems(404))
 def get_suggestion(suggestion_id: str, services: Served, caller: Agent) -> Response:
     """A stored suggestion."""
     stored = services.suggestions.get(caller.desk, suggestion_id)

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.types import Scope
@@ -26,7 +26,7 @@ def caller_with(scope: str) -> Callable[..., Caller]:
     def dependency(
         request: Request,
         services: Annotated[Services, Depends(services_of)],
-        _: Annotated[object, Depends(bearer)] = None,
+        _: Annotated[object, Security(bearer, scopes=[scope])] = None,
     ) -> Caller:
         scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
         caller = authenticate(services, key if scheme.lower() == "bearer" else "")
@@ -93,6 +93,7 @@ def admit(request: Request, services: Services, caller: Caller, scope: str) -> C
         except RateLimited as error:
             request.state.rate = Rate(services.limits.budget(caller), 0, error.retry_after or 1)
             raise
+    request.state.caller = caller
     if scope not in caller.scopes:
         raise NotAllowed(f"This key lacks the scope {scope!r}; ask for a key that has it.")
     return caller

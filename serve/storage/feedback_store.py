@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, and_, insert, or_, select, update
+from sqlalchemy import Row, Select, Tuple, insert, literal, select, tuple_, update
 
 from serve.storage.audit_log import AuditEntry, AuditLog
 from serve.storage.database import Database
-from serve.storage.tables import feedback
+from serve.storage.tables import UtcTime, feedback
 
 Verdict = Literal["accepted", "edited", "rejected"]
 #: Rows that are read at a time where all are asked for.
 PAGE = 500
 APPROVAL = ("approved_at", "approved_by")
+#: What lists are sorted by, compared as one so that an index is of use.
+sorted_by = tuple_(feedback.c.created_at, feedback.c.id)
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,7 @@ class FeedbackStore:
         """Return a desk's feedback, newest first, and whether there is more; behind: time and id of the row before."""
         query = _matching(select(feedback).where(feedback.c.desk == desk), wanted)
         if behind is not None:
-            at, id = behind
-            older = feedback.c.created_at < at
-            query = query.where(or_(older, and_(feedback.c.created_at == at, feedback.c.id < id)))
+            query = query.where(sorted_by < _place(*behind))
         query = query.order_by(feedback.c.created_at.desc(), feedback.c.id.desc()).limit(limit + 1)
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
@@ -106,8 +106,7 @@ class FeedbackStore:
         while True:
             page = query
             if last is not None:
-                later = feedback.c.created_at > last.created_at
-                page = query.where(or_(later, and_(feedback.c.created_at == last.created_at, feedback.c.id > last.id)))
+                page = query.where(sorted_by > _place(last.created_at, last.id))
             with self._database.reading() as connection:
                 rows = connection.execute(page).all()
             for row in rows:
@@ -135,6 +134,10 @@ class FeedbackStore:
                 AuditLog.add(connection, entry)
             row = connection.execute(select(feedback).where(this)).one_or_none()
         return None if row is None else _feedback(row)
+
+
+def _place(at: datetime, id: str) -> Tuple:
+    return tuple_(literal(at, UtcTime), literal(id))
 
 
 def _matching(query: Select[Any], wanted: FeedbackFilter) -> Select[Any]:

@@ -305,6 +305,14 @@ def test_a_writer_with_another_clock_is_seen_within_a_minute(stored: Stored, min
     assert open_ids(stored.history) == ["T-1", "T-2", "T-3", "T-4"]
 
 
+def test_a_reader_whose_clock_is_ahead_of_all_others_sees_changes_at_the_next_look(stored: Stored) -> None:
+    ahead = Clock(start=stored.clock.start + timedelta(minutes=10))
+    elsewhere = StoredHistory(stored.database, "demo", ENCODER, ahead.now, stored.clock)
+    for number in range(3):
+        stored.add(JO, contact(f"T-{number}"))
+        assert open_ids(elsewhere) == [f"T-{one}" for one in range(number + 1)]
+
+
 def test_a_row_that_is_committed_late_is_seen(stored: Stored) -> None:
     """Its time is that of the request, which waited before it was written."""
     stored.add(JO, contact("T-1"))

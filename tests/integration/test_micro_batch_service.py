@@ -71,12 +71,12 @@ def services(settings: ServeSettings) -> Iterator[Services]:
     services.close()
 
 
-def held(services: Services, max_waiting: int) -> tuple[Services, HeldEncoder]:
+def held(services: Services, max_waiting: int) -> tuple[Services, HeldEncoder, MicroBatcher]:
     """The same services over an encoder that waits for its test, and so many places to wait."""
     encoder = HeldEncoder()
     batcher = MicroBatcher(encoder, max_waiting=max_waiting)
     desks = {desk: FixedDesk(desk, replace(services.engine(desk), encoder=batcher)) for desk in services.desks}
-    return replace(services, desks=desks), encoder
+    return replace(services, desks=desks), encoder, batcher  # type: ignore[arg-type]
 
 
 def client_of(services: Services) -> httpx.AsyncClient:
@@ -109,10 +109,9 @@ def told(suggestion: Suggestion) -> dict[str, object]:
 
 
 def test_sixty_four_requests_at_once_are_all_answered_right(services: Services, settings: ServeSettings) -> None:
-    plain = build_engine(settings.desks[0], settings.var)
+    plain = replace(services.engine("demo"), encoder=build_engine(settings.desks[0], settings.var).encoder)
     expected = [told(plain.triage(Ticket.model_validate(ticket(number)), "x", NOW)) for number in range(64)]
-    shared, encoder = held(replace(services, now=lambda: NOW), 256)
-    (batcher,) = shared.encoders
+    shared, encoder, batcher = held(replace(services, now=lambda: NOW), 256)
 
     async def ask() -> list[httpx.Response]:
         async with client_of(shared) as client:
@@ -132,8 +131,7 @@ def test_sixty_four_requests_at_once_are_all_answered_right(services: Services, 
 
 @pytest.mark.parametrize("path", ["/v1/triage", "/v1/suggestions", "/v1/search"])
 def test_one_request_too_many_is_told_to_come_again(services: Services, path: str) -> None:
-    shared, encoder = held(services, 2)
-    (batcher,) = shared.encoders
+    shared, encoder, batcher = held(services, 2)
     body = {"query": "password"} if path == "/v1/search" else ticket(1)
 
     async def ask() -> tuple[httpx.Response, list[httpx.Response]]:
@@ -159,8 +157,7 @@ def test_one_request_too_many_is_told_to_come_again(services: Services, path: st
 
 
 def test_as_many_may_wait_as_the_queue_holds(services: Services) -> None:
-    shared, encoder = held(services, MAX_WAITING)
-    (batcher,) = shared.encoders
+    shared, encoder, batcher = held(services, MAX_WAITING)
     count = MAX_WAITING + 20
 
     async def ask() -> list[httpx.Response]:
