@@ -21,7 +21,7 @@ from models.artifact_files import sha256_of_file
 from models.protocols import Progress, no_progress
 from retrieval.article_files import article_ids
 from triage.assembly import build_engine
-from triage.desk_files import read_history
+from triage.desk_files import read_past_tickets
 from triage.engine import TriageEngine
 from triage.fault_text import where_raised
 
@@ -131,7 +131,7 @@ def past_tickets(desk: Path, engine: TriageEngine) -> dict[str, dict[str, int]]:
     """Return by field and label how many past tickets the desk has."""
     taxonomy = engine.rules.taxonomy
     counts: Mapping[str, Counter[str]] = {field: Counter() for field in taxonomy.fields}
-    for row in read_history(desk / "history.jsonl", taxonomy):
+    for row in read_past_tickets(desk, taxonomy):
         for field, label in row.labels.items():
             counts[field][label] += 1
     return {field: {label: counts[field][label] for label in labels} for field, labels in taxonomy.fields.items()}

@@ -7,6 +7,7 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
+from models.micro_batch import MAX_CALLS, MAX_WAITING
 from serve.api import articles, decisions, desk, desk_tickets, feedback, knowledge, operations, requesters, tickets
 from serve.api.problems import describe_problems
 from serve.body_limits import BodyLimit
@@ -46,7 +47,7 @@ class AppLimits:
     """
 
     hosts: Sequence[str] = ()
-    in_flight: int = 256
+    in_flight: int = MAX_WAITING + 2 * MAX_CALLS
 
 
 def create_app(services: Services, version: str, limits: AppLimits | None = None) -> FastAPI:

@@ -86,6 +86,31 @@ def feedback_export(
     typer.echo(export_feedback(desk, database or default_database(var), choices))
 
 
+@database_app.command("backup", epilog="Example: firstline database backup backup-2026-11-22.db")
+def database_backup(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    database: DatabaseUrl = None,
+    var: Var = Path("var"),
+) -> None:
+    """Write the whole database into a file, while it is served or not, and check the file."""
+    from serve.storage.backup import back_up
+
+    typer.echo(back_up(database or default_database(var), out))
+
+
+@database_app.command("restore", epilog="Example: firstline database restore backup-2026-11-22.db --replace")
+def database_restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `database backup` wrote.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a database that holds rows.")] = False,
+    database: DatabaseUrl = None,
+    var: Var = Path("var"),
+) -> None:
+    """Put a backup in the place of the database; nobody may serve it meanwhile."""
+    from serve.storage.backup import restore
+
+    typer.echo(restore(database or default_database(var), file, replace))
+
+
 def articles_publish(
     desk: DeskFolder,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite what was edited in the service, too.")] = False,
@@ -148,6 +173,7 @@ def add_commands(app: typer.Typer, articles: typer.Typer) -> None:
     """Add the commands of this module to the command line; articles: the group that has import and export already."""
     app.add_typer(keys_app, name="keys")
     app.add_typer(feedback_app, name="feedback")
+    app.add_typer(database_app, name="database")
     articles.command("publish", epilog="Example: firstline articles publish desks/demo")(articles_publish)
     articles.command("fetch", epilog="Example: firstline articles fetch desks/demo")(articles_fetch)
     app.command(epilog="Example: firstline erase desks/demo --email jo@bun.example --files")(erase)

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from models.errors import EncoderFullError
@@ -85,8 +86,9 @@ def install_error_handlers(app: FastAPI) -> None:
     async def _busy(request: Request, error: EncoderFullError) -> JSONResponse:
         return problem(429, "busy", "Too many tickets are waiting here; try again in a second.", {"Retry-After": "1"})
 
+    @app.exception_handler(PoolTimeout)
     @app.exception_handler(OperationalError)
-    async def _database(request: Request, error: OperationalError) -> JSONResponse:
+    async def _database(request: Request, error: OperationalError | PoolTimeout) -> JSONResponse:
         log.error("database unavailable: %s", error.__class__.__name__)
         return problem(503, "storage_unavailable", "The database cannot be reached; try again.", {"Retry-After": "2"})
 

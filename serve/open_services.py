@@ -43,21 +43,18 @@ def open_services(folders: Sequence[Path], var: Path, database_url: str, watchin
 
 
 def _open(folders: Sequence[Path], var: Path, database: Database, watching: Watching) -> Services:
-    stores, encoders = Stores.of(database), Encoders()
+    stores, encoders, histories = Stores.of(database), Encoders(), Histories(database)
     desks: dict[str, ServedDesk] = {}
     for folder in folders:
         id = read_rules(folder).settings.id
         if id in desks:
             raise StartError(f"two desks have the id {id!r}; change one in its desk.toml")
         adopt_folder(folder, id, stores.articles, utc_now())
-
-        def history(desk: str, encoder: TextEncoder) -> StoredHistory:
-            return StoredHistory(database, desk, encoder)
-
-        desks[id] = ServedDesk(DeskPlace(folder, var, stores.articles, encoders.share, history))
+        desks[id] = ServedDesk(DeskPlace(folder, var, stores.articles, encoders.share, histories.of))
     compactor = Compactor(Leases(database), f"{os.getpid()}-{os.urandom(4).hex()}", utc_now)
 
     def after(desk: ServedDesk) -> None:
+        histories.of(desk.id, desk.engine.encoder).refresh()
         compactor.look_at(desk)
         watching.on_look(desk)
 
@@ -71,6 +68,21 @@ def _open(folders: Sequence[Path], var: Path, database: Database, watching: Watc
     )
     follower.start()
     return services
+
+
+class Histories:
+    """What each desk knows of its tickets, by encoder: kept, so that a new generation finds open tickets in memory."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[tuple[str, str], StoredHistory] = {}
+
+    def of(self, desk: str, encoder: TextEncoder) -> StoredHistory:
+        """Return a desk's history for vectors of an encoder."""
+        key = desk, encoder.identity
+        if key not in self._known:
+            self._known[key] = StoredHistory(self._database, desk, encoder)
+        return self._known[key]
 
 
 class Encoders:

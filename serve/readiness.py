@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from anyio import CapacityLimiter, to_thread
@@ -13,9 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.logs import fault
 
 State = Literal["starting", "ready", "draining"]
-#: Seconds that an answer of the database is believed, and that one is waited for.
+#: Seconds that an answer of the database is believed.
 BELIEVED = 1.0
-PATIENCE = 2.0
+#: Seconds that one is waited for, and after which a database that had answered before is taken for gone.
+PATIENCE = 0.5
+DOUBT = 5.0
 
 log = logging.getLogger("firstline.readiness")
 
@@ -40,35 +43,44 @@ class Readiness:
         self._draining = True
 
 
+@dataclass(frozen=True)
+class Spans:
+    """Seconds: `believed` an answer is repeated, `patience` one is waited for; `doubt`: see `Probe`."""
+
+    believed: float = BELIEVED
+    patience: float = PATIENCE
+    doubt: float = DOUBT
+
+
 class Probe:
     """Asks whether the database answers: in a thread of its own, one at a time, and believes it for a second.
 
     Load cannot keep it waiting for a thread, and a database that hangs holds one thread, however often it is asked.
+    Under load an answer may be late: whoever asks is told at once what was true last, until `doubt` seconds have gone.
     """
 
     def __init__(
-        self,
-        ping: Callable[[], None],
-        clock: Callable[[], float] = time.monotonic,
-        believed: float = BELIEVED,
-        patience: float = PATIENCE,
+        self, ping: Callable[[], None], clock: Callable[[], float] = time.monotonic, spans: Spans | None = None
     ) -> None:
-        self._ping, self._clock = ping, clock
-        self._believed, self._patience = believed, patience
+        self._ping, self._clock, self._spans = ping, clock, spans or Spans()
         self._limiter = CapacityLimiter(1)
         self._asked: asyncio.Task[bool] | None = None
-        self._answer, self._until = False, clock()
+        self._answer, self._until, self._since = False, clock(), clock()
 
     async def answers(self) -> bool:
-        """Tell whether the database answered within the last second, or does now."""
+        """Tell whether the database answered within the last second, or does now, or did and is not long overdue."""
         if self._clock() < self._until:
             return self._answer
         if self._asked is None or self._asked.done():
             self._asked = asyncio.create_task(to_thread.run_sync(self._answers_ping, limiter=self._limiter))
+            self._since = self._clock()
         asked = self._asked
-        await asyncio.wait({asked}, timeout=self._patience)
-        self._answer = asked.done() and not asked.cancelled() and asked.result()
-        self._until = self._clock() + self._believed
+        await asyncio.wait({asked}, timeout=self._spans.patience)
+        if asked.done():
+            self._answer = not asked.cancelled() and asked.result()
+            self._until = self._clock() + self._spans.believed
+        elif self._clock() - self._since >= self._spans.doubt:
+            self._answer = False
         return self._answer
 
     def _answers_ping(self) -> bool:

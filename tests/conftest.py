@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from eval_builders import without_wording
@@ -80,9 +81,12 @@ def desk_copy(tmp_path: Path) -> Callable[[], Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real PostgreSQL server."""
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL server.
+
+    Its folder is not pytest's: another run would close that folder to the user that the server runs as.
+    """
+    with TemporaryDirectory(prefix="firstline-postgres-") as folder, postgres_server(Path(folder)) as url:
         yield url
 
 

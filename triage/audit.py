@@ -51,7 +51,7 @@ def audit_desk(desk: Desk, generation: Generation, field: str | None = None) -> 
     if field is not None and field not in known:
         remedy = f"use one of {', '.join(known)}"
         raise DeskFileError(desk.folder / "taxonomy.toml", None, f"there is no field {field!r} to audit", remedy)
-    lines = [line for line, _ in read_json_lines(desk.folder / "history.jsonl")]
+    lines = [past.line for past in desk.history]
     texts = [text_to_classify(read_text(past.ticket)) for past in desk.history]
     places = [place_of(past.ticket, line, text) for past, line, text in zip(desk.history, lines, texts, strict=True)]
     fields = [audit_field(desk, name, held_out.get(name), texts, places) for name in ([field] if field else known)]
@@ -182,7 +182,7 @@ def _held_out(desk: Desk, generation: Generation) -> dict[str, HeldOut]:
         path = desk.folder / "history.jsonl"
         raise DeskFileError(path, None, "there is no labelled ticket to audit", f"add some, then {remedy}")
     for name in changed_files(desk.folder, generation):
-        if name in ("history.jsonl", "taxonomy.toml"):
+        if name in ("history.jsonl", "corrections.jsonl", "taxonomy.toml"):
             raise DeskFileError(desk.folder / name, None, "the file changed since the build", f"{remedy} first")
     if not (generation.folder / FIELDS / "held_out.json").is_file():
         raise GenerationError(f"{generation.folder} keeps no chances of held-out tickets; {remedy}")

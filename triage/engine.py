@@ -198,7 +198,7 @@ class TriageEngine:
         if not rule.on:
             return (), 0
         since = until - timedelta(hours=rule.hours)
-        open_tickets = self.history.open_tickets(since, until)
+        open_tickets = self.history.open_tickets(since, until, vector, rule.similarity)
         own = {contact.ticket_id for contact in self.history.contacts(ticket, since, until)} if open_tickets else set()
         found = duplicates_of(ticket.id, vector, open_tickets, own, rule)
         return found[:MAX_DUPLICATES], len(found)

@@ -57,8 +57,13 @@ class TicketHistory(Protocol):
         """
         ...
 
-    def open_tickets(self, since: datetime, until: datetime) -> Sequence[PastContact]:
-        """Return the open tickets of all requesters that were written from `since` to `until`, both included."""
+    def open_tickets(
+        self, since: datetime, until: datetime, like: FloatArray | None = None, similarity: float = -1.0
+    ) -> Sequence[PastContact]:
+        """Return the open tickets of all requesters that were written from `since` to `until`, both included.
+
+        like, similarity: those whose vector is less alike than this are of no use to the caller; some may be returned.
+        """
         ...
 
     def set_fields(self, ticket_id: str) -> Mapping[str, str]:
@@ -74,7 +79,9 @@ class NoHistory:
         """Return nothing."""
         return ()
 
-    def open_tickets(self, since: datetime, until: datetime) -> Sequence[PastContact]:
+    def open_tickets(
+        self, since: datetime, until: datetime, like: FloatArray | None = None, similarity: float = -1.0
+    ) -> Sequence[PastContact]:
         """Return nothing."""
         return ()
 
@@ -97,7 +104,9 @@ class Recorded:
         """Return nothing: what was found is in `history`."""
         return ()
 
-    def open_tickets(self, since: datetime, until: datetime) -> Sequence[PastContact]:
+    def open_tickets(
+        self, since: datetime, until: datetime, like: FloatArray | None = None, similarity: float = -1.0
+    ) -> Sequence[PastContact]:
         """Return nothing: what was found is in `history`."""
         return ()
 
@@ -144,8 +153,10 @@ class InMemoryHistory:
             known = [self._contacts[found] for found in ids]
         return [contact for keys, contact in known if same_requester(asked, keys) and since <= contact.at <= until]
 
-    def open_tickets(self, since: datetime, until: datetime) -> Sequence[PastContact]:
-        """Return the open tickets of a span; of those whose requester is not known nothing is kept."""
+    def open_tickets(
+        self, since: datetime, until: datetime, like: FloatArray | None = None, similarity: float = -1.0
+    ) -> Sequence[PastContact]:
+        """Return the open tickets of a span, alike or not; of those whose requester is not known nothing is kept."""
         with self._lock:
             known = [contact for _, contact in self._contacts.values()]
         return [contact for contact in known if contact.open and since <= contact.at <= until]

@@ -29,7 +29,7 @@ from triage.held_out import write_held_out
 
 REPORT = "report.json"
 #: Files of a desk that fields are learnt from, beside the code below.
-LEARNT_FROM = ("history.jsonl", "taxonomy.toml", "policy.toml", "desk.toml", "routing.toml")
+LEARNT_FROM = ("history.jsonl", "corrections.jsonl", "taxonomy.toml", "policy.toml", "desk.toml", "routing.toml")
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from fastapi import Query
 
 from serve.errors import InvalidRequest
 
-Cursor = Annotated[str | None, Query(max_length=600, description="`next` of the page before, as it is")]
+Cursor = Annotated[str | None, Query(max_length=900, description="`next` of the page before, as it is")]
 NO_CURSOR = "cursor: not one that this list gave out; begin without a cursor"
 
 
 def cursor_of(at: datetime, id: str) -> str:
     """Return the cursor of the row with this time, which is aware, and this id."""
-    told = json.dumps([at.astimezone(UTC).isoformat(), id])
+    told = json.dumps([at.astimezone(UTC).isoformat(), id], ensure_ascii=False)
     return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
 
 

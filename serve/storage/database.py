@@ -25,7 +25,7 @@ class Database:
     def open(cls, url: str) -> "Database":
         """Connect and bring the tables to this version; raise `StartError` where that fails."""
         try:
-            engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+            engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), **_pool(url))
         except (SQLAlchemyError, ImportError) as error:
             raise _cannot_open(error) from error
         try:
@@ -74,9 +74,15 @@ def _cannot_open(error: Exception) -> StartError:
     return StartError(f"the database cannot be opened ({name}); check --database and its folder")
 
 
+def _pool(url: str) -> dict[str, int]:
+    """Return how many connections may be open, and for how many seconds one is waited for."""
+    in_memory = url in ("sqlite://", "sqlite:///:memory:")
+    return {} if in_memory else {"pool_size": 8, "max_overflow": 24, "pool_timeout": 5}
+
+
 def _tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions begin where `writing` says so
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT}", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT}", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}").close()

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from serve.api import operations
 from serve.error_responses import install_error_handlers
-from serve.readiness import CloseWhenDraining, Probe, Readiness
+from serve.readiness import CloseWhenDraining, Probe, Readiness, Spans
 from serve.security.rate_limits import RateLimiter
 from serve.services import Services, Stores
 from serve.storage.database import Database
@@ -87,7 +87,7 @@ def test_a_database_that_hangs_is_told_soon_and_holds_one_thread() -> None:
     pings.open.clear()
 
     async def test() -> None:
-        probe = Probe(pings, believed=0.0, patience=0.02)
+        probe = Probe(pings, spans=Spans(believed=0.0, patience=0.02))
         before = threading.active_count()
         for _ in range(5):
             assert not await probe.answers()
@@ -97,6 +97,26 @@ def test_a_database_that_hangs_is_told_soon_and_holds_one_thread() -> None:
         end = time.monotonic() + DEADLINE
         while not await probe.answers():
             assert time.monotonic() < end
+
+    run(test)
+
+
+def test_an_answer_that_is_late_is_not_taken_for_none_until_it_is_long_overdue() -> None:
+    pings, now = Pings(), 100.0
+
+    async def test() -> None:
+        nonlocal now
+        probe = Probe(pings, lambda: now, Spans(patience=0.02))
+        assert await probe.answers()
+        pings.open.clear()
+        now = 102.0
+        assert await probe.answers()
+        now = 106.9
+        assert await probe.answers()
+        now = 107.0
+        assert not await probe.answers()
+        assert pings.count == 2
+        pings.open.set()
 
     run(test)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from retrieval.documents import Hit
 from triage.cleaning import MAX_WATCHED, TicketText
-from triage.drafting.clauses import find_wording
+from triage.drafting.clauses import LANGUAGES, find_wording
 from triage.drafting.conflicts import Conflict
 from triage.drafting.policy import Policy
 from triage.drafting.wording import addressed_to_machine, anger, own_case, points_at_attachment
@@ -66,7 +66,7 @@ def quoted(clause: str) -> str:
 
 def human_requested(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """The customer asks to speak to a person, or to be called."""
-    for match in find_wording(evidence.text.watched, "human_requested"):
+    for match in find_wording(evidence.text.watched, "human_requested", LANGUAGES):
         return quoted(match.clause), "The customer had not asked for a person"
     return _as_a_whole(evidence, ("human_requested",))
 
@@ -74,7 +74,8 @@ def human_requested(evidence: Evidence, policy: Policy) -> tuple[str, str] | Non
 def sensitive_topic(evidence: Evidence, policy: Policy) -> tuple[str, str] | None:
     """The text touches a topic that only people answer."""
     topics = policy.rules.sensitive_topic.topics
-    found = [match for match in find_wording(evidence.text.watched, "sensitive_topic") if match.topic in topics]
+    matches = find_wording(evidence.text.watched, "sensitive_topic", LANGUAGES)
+    found = [match for match in matches if match.topic in topics]
     if not found:
         return _as_a_whole(evidence, topics)
     named = list(dict.fromkeys(match.topic for match in found))
