@@ -13,7 +13,8 @@ export HF_HUB_OFFLINE := 1
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo demo-drafts test check format clean \
 	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
-	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-page
+	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large \
+	bench-service bench-crash bench-page openapi test-service
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -45,6 +46,13 @@ check: $(READY) ## Lint, types and import contracts only
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+test-service: $(READY) ## Only the served API: thousands of requests of every sort (API_EXAMPLES), two desks, threats, storage
+	@API_EXAMPLES=$${API_EXAMPLES:-150} $(BIN)/python -m pytest -q -rP tests/integration/test_api_cases.py
+	@$(BIN)/python -m pytest -q tests/contract tests/integration/test_desks_apart.py tests/integration/test_scopes.py
+
+openapi: $(READY) ## Write openapi.json, the API's description, after a change of routes
+	@$(BIN)/python -m serve.openapi
+
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
@@ -52,7 +60,7 @@ demo-drafts: $(READY) ## Print twenty drafts beside their sources, to be read
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.demo_drafts $(DESK)
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-page ## Run every bench (some hours, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-page ## Run every bench (some hours, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing
@@ -100,6 +108,14 @@ bench-drafting: $(READY) ## Whether the check of drafts catches faults, on sente
 
 bench-large: $(READY) ## A field of 1,500 labels and a history of 200,000 tickets (training rows under DATA)
 	@$(BIN)/python -m eval.benches.large
+
+bench-service: $(READY) ## Demo desk served: requests a second and times, 1 to 1,000 clients, CPU beside the encoder's
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.service $(DESK)
+
+bench-crash: $(READY) ## Demo desk served: kill -9 under write load (KILLS, 200), is anything lost that was acknowledged?
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.crash_service $(DESK)
 
 bench-page: $(READY) ## Write BENCHMARKS.md from var/bench
 	@$(BIN)/python -m eval.benches.page

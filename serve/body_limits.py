@@ -1,20 +1,25 @@
 """Counts the bytes of a body as they arrive, and refuses compressed bodies."""
 
+from dataclasses import dataclass
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.error_responses import problem
 
 MAX_BODY = 1_000_000
-#: An article may be longer: ten megabytes of text, and what JSON adds to it.
+#: An article that is put may be longer: ten megabytes of text, and what JSON adds to it.
 ARTICLES, MAX_ARTICLE = "/v1/articles/", 12_000_000
 UNENCODED = "Send the body without Content-Encoding."
+#: Digits of a length that is worth reading.
+MAX_DIGITS = 18
 
 
 class BodyLimit:
     """ASGI middleware: 413 past a limit of bytes whatever Content-Length says, 415 for any Content-Encoding.
 
-    limit: of all bodies but an article's.
+    limit: of all bodies but an article's. Whoever reads on past it gets an `HTTPException`, which becomes the answer
+    here where nobody further in has made it one.
     """
 
     def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
@@ -25,31 +30,63 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = MAX_ARTICLE if scope["path"].startswith(ARTICLES) else self._limit
-        headers = {name: value.strip().lower() for name, value in scope["headers"]}
-        length = headers.get(b"content-length", b"0")
-        if headers.get(b"content-encoding", b"") not in (b"", b"identity"):
+        limit = self._limit_of(scope)
+        if not all(value.strip().lower() in (b"", b"identity") for value in _values(scope, b"content-encoding")):
             await problem(415, "unsupported_encoding", UNENCODED)(scope, receive, send)
-        elif length.isdigit() and int(length) > limit:
+        elif any(_over(value, limit) for value in _values(scope, b"content-length")):
             await problem(413, "body_too_large", too_large(limit))(scope, receive, send)
         else:
-            await self._app(scope, _counted(receive, limit), send)
+            await self._pass_on(scope, _Counted(receive, limit), send)
+
+    def _limit_of(self, scope: Scope) -> int:
+        is_article = scope["method"] == "PUT" and scope["path"].startswith(ARTICLES)
+        return MAX_ARTICLE if is_article else self._limit
+
+    async def _pass_on(self, scope: Scope, receive: "_Counted", send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except HTTPException:
+            if begun or not receive.is_over:
+                raise
+            await problem(413, "body_too_large", too_large(receive.limit))(scope, receive, send)
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    received = 0
+@dataclass
+class _Counted:
+    """A receive that counts; it raises once more has come than may."""
 
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise HTTPException(413, too_large(limit))
+    receive: Receive
+    limit: int
+    received: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.received > self.limit
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        self.received += len(message.get("body", b""))
+        if self.is_over:
+            raise HTTPException(413, too_large(self.limit))
         return message
-
-    return counted
 
 
 def too_large(limit: int) -> str:
     """Say how much may be sent."""
     return f"The body is larger than {limit:,} bytes; shorten it."
+
+
+def _values(scope: Scope, name: bytes) -> list[bytes]:
+    return [value for own, value in scope["headers"] if own == name]
+
+
+def _over(length: bytes, limit: int) -> bool:
+    digits = length.strip()
+    return digits.isdigit() and (len(digits) > MAX_DIGITS or int(digits) > limit)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from models.errors import EncoderFullError
 from serve.errors import (
@@ -80,7 +82,8 @@ def install_error_handlers(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = HTTP_CODES.get(error.status_code, "error")
         detail = {404: "There is nothing at this address.", 400: UNREADABLE}.get(error.status_code, str(error.detail))
-        return problem(error.status_code, code, detail, error.headers)
+        headers = {"Allow": _allowed(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+        return problem(error.status_code, code, detail, headers)
 
     @app.exception_handler(EncoderFullError)
     async def _busy(request: Request, error: EncoderFullError) -> JSONResponse:
@@ -97,6 +100,13 @@ def unexpected(error: Exception) -> JSONResponse:
     """Answer an error that nobody foresaw; only its class is logged."""
     log.error("unexpected %s", error.__class__.__name__, extra=fault(error))
     return problem(500, "internal_error", "Something went wrong here; the request was not carried out.")
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of an address: each of them is a route of its own, and Starlette names those of one."""
+    found = (route for route in request.app.routes if isinstance(route, Route))
+    same = (route.methods or () for route in found if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for methods in same for method in methods}))
 
 
 def _path(location: Sequence[int | str]) -> str:

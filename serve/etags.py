@@ -4,7 +4,10 @@ import re
 
 from serve.errors import InvalidRequest, PreconditionFailed
 
+#: Weak ones too: a proxy that compresses an answer makes its tag weak.
 TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+#: Any tag in a list, whoever gave it.
+ANY_TAG = re.compile(r'"([^"]*)"')
 #: Of a row that there is not yet.
 NOTHING = 0
 
@@ -36,3 +39,13 @@ def check_if_match(if_match: str | None, version: int) -> None:
     wanted = version_of(if_match)
     if wanted is not None and wanted != version:
         raise PreconditionFailed(f"it is at version {version}, not {wanted}; read it again and change that")
+
+
+def unchanged(if_none_match: str | None, version: int) -> bool:
+    """Tell whether a reader has this version already, so that 304 without a body will do.
+
+    The header may list several tags; those of others are passed over.
+    """
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or str(version) in ANY_TAG.findall(if_none_match)

@@ -1,13 +1,19 @@
-"""uvicorn's HTTP/1.1, with deadlines for reading: middleware sees a request only once its headers are there."""
+"""uvicorn's HTTP/1.1 with deadlines and bounds for reading: middleware sees a request only once its headers are there."""
 
 import asyncio
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-#: Bytes of a request's line and headers.
+#: Bytes of a request's line and headers, and of what is neither headers nor body: trailers, sizes of chunks. The parser
+#: itself knows no limit.
 MAX_HEADERS = 65_536
+TOO_LARGE = (431, "headers_too_large", f"The headers are larger than {MAX_HEADERS:,} bytes; send fewer.")
+UNREADABLE = (400, "invalid_http", "This is no HTTP/1.1 request that can be read; correct it.")
+#: What `serve.safe_answers` would say, who never sees these requests.
+SAFE = "cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
 
 
 @dataclass(frozen=True)
@@ -19,47 +25,85 @@ class Deadlines:
 
 
 def protocol_with(deadlines: Deadlines) -> type[HttpToolsProtocol]:
-    """Return the protocol to be given to uvicorn."""
-    return type("Deadlined", (_DeadlinedProtocol,), {"deadlines": deadlines})
+    """Return the protocol to be given to uvicorn: 408 for who is too slow, 431 for who sends too many headers.
+
+    Time that a client spends waiting for this service does not count. Where an answer has begun, the connection is only
+    closed. Trailers are dropped, and nothing is upgraded.
+    """
+    return type("BoundedProtocol", (_BoundedProtocol,), {"deadlines": deadlines})
 
 
-class _DeadlinedProtocol(HttpToolsProtocol):
+class _BoundedProtocol(HttpToolsProtocol):
     deadlines = Deadlines()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._timer: asyncio.TimerHandle | None = None
-        self._header_bytes = 0
-        self._in_headers, self._in_body = False, False
         self._begin_headers()
-
-    def data_received(self, data: bytes) -> None:
-        if not self._in_headers and not self._in_body:
-            self._begin_headers()
-        counted = self._in_headers
-        super().data_received(data)
-        if counted and self._in_headers:
-            self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADERS:
-                self._refuse(431, "headers_too_large", f"The headers are larger than {MAX_HEADERS:,} bytes.")
-
-    def on_headers_complete(self) -> None:
-        self._in_headers, self._in_body = False, True
-        self._set_timer(self.deadlines.body)
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self._in_body = False
-        self._set_timer(None)
-        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_timer(None)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if self._phase == "idle":
+            self._begin_headers()
+        self._besides += len(data)
+        super().data_received(data)
+        if self._phase != "idle" and self._besides > MAX_HEADERS:
+            self._refuse(*TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._phase == "idle":  # sent together with the end of the one before
+            self._begin_headers()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._phase == "headers":  # a trailer comes when headers have been judged: nobody may believe it
+            self._count(len(name) + len(value) + len(": \r\n"))
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._phase, self._besides = "body", 0
+        self._set_timer(self.deadlines.body)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._besides = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._phase = "idle"
+        self._set_timer(None)
+        super().on_message_complete()
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            # The answer was faster than the body: nobody else would ever end this connection.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(*(TOO_LARGE if self._head > MAX_HEADERS else UNREADABLE))
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: anybody could fill the log."""
+
     def _begin_headers(self) -> None:
-        self._in_headers, self._header_bytes = True, 0
+        self._phase: Literal["idle", "headers", "body"] = "headers"
+        self._head, self._besides = 0, 0
         self._set_timer(self.deadlines.headers)
+
+    def _count(self, size: int) -> None:
+        self._head += size
+        if self._head > MAX_HEADERS:
+            raise ValueError("headers too large")  # ends the parser, which ends in send_400_response
 
     def _set_timer(self, seconds: float | None) -> None:
         if self._timer is not None:
@@ -67,23 +111,38 @@ class _DeadlinedProtocol(HttpToolsProtocol):
         self._timer = None if seconds is None else self.loop.call_later(seconds, self._too_slow)
 
     def _too_slow(self) -> None:
-        if self._in_headers and self.cycle is not None and not self.cycle.response_complete:
-            # An earlier request on this connection is still being answered: it is not to blame.
-            self._set_timer(self.deadlines.headers)
-            return
-        part = "headers" if self._in_headers else "body"
-        seconds = self.deadlines.headers if self._in_headers else self.deadlines.body
-        self._refuse(408, "too_slow", f"The {part} did not come within {seconds:g} seconds.")
+        seconds = self.deadlines.headers if self._phase == "headers" else self.deadlines.body
+        if self._waits_for_us():
+            self._set_timer(seconds)
+        else:
+            self._refuse(408, "too_slow", f"The {self._phase} did not come within {seconds:g} seconds; send it faster.")
+
+    def _waits_for_us(self) -> bool:
+        """Tell whether it is not the client's turn: an earlier answer, or the reading of this body, is due."""
+        if self._phase == "headers":
+            return self._answers_another()
+        return self._answers_another() or self.flow.read_paused or self.cycle.waiting_for_100_continue
+
+    def _answers_another(self) -> bool:
+        """Tell whether an earlier request on this connection is still to be answered."""
+        if self._phase == "headers":
+            return self.cycle is not None and not self.cycle.response_complete
+        return bool(self.pipeline)
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
         """Answer, where no answer has begun, and close; a route that waits for the body hears that nobody is there."""
         self._set_timer(None)
-        if self._in_headers or not self.cycle.response_started:
-            told = {"type": "about:blank", "status": status, "code": code, "title": code.replace("_", " ")}
-            body = json.dumps(told | {"detail": detail}).encode()
-            head = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            self.transport.write(STATUS_LINE[status] + head.encode() + body)
-        if self._in_body:
+        in_body = self._phase == "body"
+        if not self._answers_another() and not (in_body and self.cycle.response_started):
+            self._write_problem(status, code, detail)
+        if in_body:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
+
+    def _write_problem(self, status: int, code: str, detail: str) -> None:
+        told = {"type": "about:blank", "status": status, "code": code, "title": code.replace("_", " ")}
+        body = json.dumps(told | {"detail": detail}).encode()
+        usual = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+        own = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\n{SAFE}connection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[status] + usual + own.encode() + body)

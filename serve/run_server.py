@@ -19,7 +19,6 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from models.errors import ModelsError
-from models.micro_batch import MAX_CALLS, MAX_WAITING
 from retrieval.errors import RetrievalError
 from serve import metrics
 from serve.app import AppLimits, create_app
@@ -41,9 +40,10 @@ from triage.tickets import Ticket
 
 #: How long the key lives that `serve --with-key` makes.
 KEY_LIFE = timedelta(hours=12)
-#: Requests that are worked on at a time. With fewer threads than places before an encoder nobody would ever be told
-#: that it is busy: requests would queue for a thread instead, without an end.
-THREADS = MAX_WAITING + 2 * MAX_CALLS
+#: Requests that are worked on at a time, in a thread each: more make none of them faster, and keep the event loop from
+#: its turn. As many again, and more, may wait for one; whoever comes then is turned away at once.
+THREADS = 16
+IN_FLIGHT = 128
 #: Seconds beyond all others after which a worker that does not stop is killed.
 MARGIN = 5.0
 #: An English text, and one whose language takes a look at n-grams.
@@ -72,7 +72,7 @@ class ServeSettings:
     drain_seconds: float = 5.0
     log_format: LogFormat | None = None
     allowed_hosts: tuple[str, ...] = ()
-    max_in_flight: int = THREADS
+    max_in_flight: int = IN_FLIGHT
 
 
 def run_server(settings: ServeSettings, with_key: bool, announce: Callable[[str, str | None], None]) -> None:
@@ -204,6 +204,6 @@ def begin(opened: Callable[[], None]) -> None:
     opened()
 
 
-def allow_threads() -> None:
-    """Let this event loop work on `THREADS` requests at a time; a thread is started only when it is needed."""
-    to_thread.current_default_thread_limiter().total_tokens = THREADS
+def allow_threads(count: int = THREADS) -> None:
+    """Let this event loop work on so many requests at a time; a thread is started only when it is needed."""
+    to_thread.current_default_thread_limiter().total_tokens = count

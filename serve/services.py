@@ -130,7 +130,7 @@ def visible_to(caller: Caller, suggestion: Suggestion) -> Suggestion:
     return suggestion.model_copy(update={"articles": public})
 
 
-def services_of(request: Request) -> Services:
-    """Return the services of the app that a request came to."""
+async def services_of(request: Request) -> Services:
+    """Return the services of the app that a request came to; a coroutine, since others wait for a thread."""
     services: Services = request.app.state.services
     return services

@@ -1,14 +1,22 @@
 """JSON as RFC 8259 has it and no more: no NaN, no key twice, no depth without end. All else is 400, never 500."""
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from anyio import to_thread
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 #: Objects and lists may stand in one another so deep.
 MAX_DEPTH = 64
+#: Digits of a whole number: no number of more can be reckoned with in floating point.
+MAX_DIGITS = 308
+#: Bytes from which on a body is read in a thread: the event loop has others to serve.
+LARGE = 65_536
+#: How half a character is written: U+D800 to U+DFFF.
+HALVES = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class StrictRequest(Request):
@@ -17,7 +25,8 @@ class StrictRequest(Request):
     async def json(self) -> Any:
         """Return the body's value. Raises `json.JSONDecodeError`, which FastAPI turns into a validation error."""
         if not hasattr(self, "_json"):
-            self._json = read_json(await self.body())
+            body = await self.body()
+            self._json = read_json(body) if len(body) < LARGE else await to_thread.run_sync(read_json, body)
         return self._json
 
 
@@ -35,18 +44,33 @@ class StrictJsonRoute(APIRoute):
 
 
 def read_json(body: bytes) -> Any:
-    """Return the value of a JSON text in UTF-8. Raises `json.JSONDecodeError` for anything else."""
+    """Return the value of a JSON text in UTF-8. Raises `json.JSONDecodeError` for anything else.
+
+    Half a character (a lone surrogate, what is left where a program cut an emoji in two) becomes U+FFFD, in keys and
+    values: it is no reason to lose a ticket, and nothing could store or send it. Takes time linear in the body.
+    """
     try:
-        value = json.loads(
-            body.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_keys_once
-        )
-    except json.JSONDecodeError:
-        raise
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, half a character, depth
-        raise json.JSONDecodeError(type(error).__name__, "", 0) from error
-    if _depth_over(value, MAX_DEPTH):
-        raise json.JSONDecodeError("nested too deep", "", 0)
-    return value
+        text = body.decode()
+        value = _read(text)
+        if _depth_over(value, MAX_DEPTH):
+            raise ValueError("nested too deep")
+        return _read(_whole_characters(value)) if HALVES.search(text) else value
+    except json.JSONDecodeError as error:
+        raise json.JSONDecodeError(error.msg, "", 0) from None  # without the text
+    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8, a number of many digits, depth
+        raise json.JSONDecodeError(type(error).__name__, "", 0) from None
+
+
+def _read(text: str) -> Any:
+    return json.loads(
+        text, parse_constant=_no_constant, parse_float=_finite, parse_int=_short, object_pairs_hook=_keys_once
+    )
+
+
+def _whole_characters(value: Any) -> str:
+    """Return a value's JSON with both halves of a character put together, and U+FFFD for one that stands alone."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _no_constant(name: str) -> Any:
@@ -58,6 +82,12 @@ def _finite(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError("a number without end")
     return number
+
+
+def _short(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError("a number of too many digits")
+    return int(text)
 
 
 def _keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import httpx
 from conftest import build_desk
 from eval_builders import without_wording
 
-from serve.security.keys import SCOPES, KeyStore, new_key
+from serve.security.keys import SCOPES, KeyOptions, KeyStore, new_key
 from serve.storage.database import Database
 
 DEADLINE = 60
@@ -47,10 +47,11 @@ class Home:
     def database_url(self) -> str:
         return f"sqlite:///{self.folder / 'service.db'}"
 
-    def new_key(self) -> str:
+    def new_key(self, per_minute: int | None = None) -> str:
         """A key for everything, that is good for ever."""
         database, key = Database.open(self.database_url), new_key()
-        KeyStore(database).add(key, "demo", SCOPES, datetime.now(UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        options = KeyOptions(per_minute=per_minute)
+        KeyStore(database).add(key, "demo", SCOPES, datetime.now(UTC), datetime(2100, 1, 1, tzinfo=UTC), options)
         database.close()
         return key
 

@@ -1,18 +1,38 @@
 """A ticket as it arrives, on the wire and in files alike."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    model_validator,
+)
 
 from triage.cleaning import safe_unicode
 
 MAX_TEXT = 200_000
+NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
 def _safe(value: Any) -> Any:
     return safe_unicode(value) if isinstance(value, str) else value
 
 
+def _no_number(value: Any) -> Any:
+    """Refuse a number of seconds or milliseconds, of which nobody could tell which is meant."""
+    if isinstance(value, int | float) or (isinstance(value, str) and NUMBER.fullmatch(value.strip())):
+        raise ValueError("a time is written as 2026-11-21T10:00:00Z, not as a number")
+    return value
+
+
+#: An aware time, as RFC 3339 writes it.
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 #: Any text from outside: lone surrogates replaced, NUL and other control characters dropped, before anything else.
 Text = Annotated[str, BeforeValidator(_safe), Field(max_length=MAX_TEXT)]
 HeaderText = Annotated[str, BeforeValidator(_safe), Field(max_length=20_000)]
@@ -40,8 +60,8 @@ class Message(WireModel):
 
     author: Literal["customer", "agent", "bot", "system"]
     text: Text
-    created_at: AwareDatetime | None = None
-    public: bool = True
+    created_at: Moment | None = None
+    public: StrictBool = True
 
 
 class Ticket(WireModel):
@@ -56,7 +76,7 @@ class Ticket(WireModel):
     body: Text | None = None
     channel: Name | None = None
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")] | None = None
-    created_at: AwareDatetime | None = None
+    created_at: Moment | None = None
     requester: Requester = Requester()
     messages: tuple[Message, ...] = Field(default=(), max_length=500)
     headers: dict[Name, HeaderText] = Field(default={}, max_length=200)

@@ -151,7 +151,7 @@ async def _timed(client: Client, path: str, body: bytes, found: Found, due: floa
     else:
         found.add(status, time.perf_counter() - due)
         if status in (429, 503):
-            await asyncio.sleep(0.05)  # a client that heeds Retry-After would wait longer
+            await asyncio.sleep(1.0)  # as Retry-After asks
 
 
 async def _watch_health(load: Load, found: Found, end: float) -> None:

@@ -67,7 +67,10 @@ class ArticleRecord(ArticleBody):
     updated_at: AwareDatetime
 
 
-@router.put("/{article_id}", responses=problems(412))
+@router.put(
+    "/{article_id}",
+    responses={201: {"model": ArticleRecord, "description": "The desk had no article by that id."}, **problems(412)},
+)
 def put_article(
     article_id: ArticleId,
     body: ArticleBody,

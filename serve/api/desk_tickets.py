@@ -23,7 +23,7 @@ from triage.engine import TriageEngine
 from triage.errors import TicketError
 from triage.history import NoHistory
 from triage.set_values import values_set
-from triage.tickets import Message, Name, Ticket, WireModel
+from triage.tickets import Message, Moment, Name, Ticket, WireModel
 
 router = APIRouter(prefix="/v1/tickets", tags=["tickets"], route_class=StrictJsonRoute)
 
@@ -110,9 +110,7 @@ class Wanted:
 
     status: Annotated[Status | None, Query(description="Only with this status")] = None
     requester_id: Annotated[Name | None, Query(description="Only of this requester")] = None
-    updated_since: Annotated[
-        AwareDatetime | None, Query(description="Only what changed then or later; with its zone")
-    ] = None
+    updated_since: Annotated[Moment | None, Query(description="Only what changed then or later; with its zone")] = None
 
 
 @dataclass(frozen=True)

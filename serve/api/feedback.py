@@ -19,7 +19,7 @@ from serve.storage.suggestion_store import StoredSuggestion
 from serve.strict_json import StrictJsonRoute
 from triage.set_values import KIND, REQUEST
 from triage.taxonomy import Taxonomy
-from triage.tickets import Name, ShortText, Text, WireModel
+from triage.tickets import Moment, Name, ShortText, Text, WireModel
 
 router = APIRouter(prefix="/v1", tags=["feedback"], route_class=StrictJsonRoute)
 
@@ -62,7 +62,7 @@ class Wanted:
 
     verdict: Annotated[Verdict | None, Query(description="Only with this verdict")] = None
     approved: Annotated[bool | None, Query(description="Only approved, or only what is not")] = None
-    since: Annotated[AwareDatetime | None, Query(description="Only from this time on, with its zone")] = None
+    since: Annotated[Moment | None, Query(description="Only from this time on, with its zone")] = None
 
 
 class FeedbackTaken(WireModel):

@@ -1,8 +1,9 @@
 """Opens the database: SQLite unless a URL says otherwise."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -20,6 +21,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # SQLite has one writer, and lets those who wait try by chance: here they wait in turn, without a connection.
+        self._turn: AbstractContextManager[object] = Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -48,7 +51,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One short write transaction, committed on leaving."""
-        with self._engine.connect() as connection:
+        with self._turn, self._engine.connect() as connection:
             if self._engine.dialect.name == "sqlite":
                 # A transaction that reads first and writes later fails at once when another one wrote meanwhile.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, delete, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from serve.errors import StartError
 from serve.storage.database import Database
@@ -79,7 +79,7 @@ def test_times_come_back_in_utc_whatever_zone_they_had(database: Database) -> No
 
 
 def test_a_time_without_a_zone_is_refused(database: Database) -> None:
-    with pytest.raises(Exception, match="without a zone"), database.writing() as connection:
+    with pytest.raises(StatementError, match="without a zone"), database.writing() as connection:
         connection.execute(insert(audit_log), {**ENTRY, "at": datetime(2026, 11, 22, 12)})
 
 

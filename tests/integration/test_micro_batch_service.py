@@ -17,7 +17,7 @@ from eval_builders import without_wording
 from fixed_desk import FixedDesk
 
 from models.hashing_encoder import HashingEncoder
-from models.micro_batch import MAX_WAITING, MicroBatcher
+from models.micro_batch import MAX_CALLS, MAX_WAITING, MicroBatcher
 from models.protocols import FloatArray, Progress, no_progress
 from serve.app import create_app
 from serve.open_services import open_services
@@ -161,7 +161,7 @@ def test_as_many_may_wait_as_the_queue_holds(services: Services) -> None:
     count = MAX_WAITING + 20
 
     async def ask() -> list[httpx.Response]:
-        allow_threads()
+        allow_threads(MAX_WAITING + 2 * MAX_CALLS)
         async with client_of(shared) as client:
             requests = [asyncio.ensure_future(client.post("/v1/triage", json=ticket(1)))]
             await until(lambda: batcher.stats().passes == 1)
