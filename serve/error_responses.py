@@ -92,8 +92,13 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OperationalError)
     async def _database(request: Request, error: OperationalError | PoolTimeout) -> JSONResponse:
-        log.error("database unavailable: %s", error.__class__.__name__)
-        return problem(503, "storage_unavailable", "The database cannot be reached; try again.", {"Retry-After": "2"})
+        return storage_unavailable(error)
+
+
+def storage_unavailable(error: Exception) -> JSONResponse:
+    """Answer that the database does not; only the error's class is logged."""
+    log.error("database unavailable: %s", error.__class__.__name__)
+    return problem(503, "storage_unavailable", "The database cannot be reached; try again.", {"Retry-After": "2"})
 
 
 def unexpected(error: Exception) -> JSONResponse:

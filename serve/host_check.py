@@ -9,7 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serve.error_responses import problem
 
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-HOST = re.compile(rf"(?:(?P<name>{LABEL}(?:\.{LABEL})*)\.?|\[(?P<v6>[0-9A-Fa-f:.]{{2,45}})\])(?::(?P<port>[0-9]{{1,5}}))?")
+HOST = re.compile(
+    rf"(?:(?P<name>{LABEL}(?:\.{LABEL})*)\.?|\[(?P<v6>[0-9A-Fa-f:.]{{2,45}})\])(?::(?P<port>[0-9]{{1,5}}))?"
+)
 #: Characters of a name, and of a header: with a last dot, a colon and a port.
 MAX_NAME, MAX_HEADER = 253, 260
 MAX_PORT = 65_535

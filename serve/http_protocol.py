@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 with deadlines and bounds for reading: middleware sees a request only once its headers are there."""
+"""uvicorn's HTTP/1.1 with deadlines and bounds for reading: no middleware sees a request before its headers."""
 
 import asyncio
 import json
@@ -35,6 +35,7 @@ def protocol_with(deadlines: Deadlines) -> type[HttpToolsProtocol]:
 
 class _BoundedProtocol(HttpToolsProtocol):
     deadlines = Deadlines()
+    _phase: Literal["idle", "headers", "body"]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -96,7 +97,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         """Say nothing: anybody could fill the log."""
 
     def _begin_headers(self) -> None:
-        self._phase: Literal["idle", "headers", "body"] = "headers"
+        self._phase = "headers"
         self._head, self._besides = 0, 0
         self._set_timer(self.deadlines.headers)
 
@@ -132,6 +133,8 @@ class _BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, code: str, detail: str) -> None:
         """Answer, where no answer has begun, and close; a route that waits for the body hears that nobody is there."""
         self._set_timer(None)
+        if self.transport.is_closing():
+            return
         in_body = self._phase == "body"
         if not self._answers_another() and not (in_body and self.cycle.response_started):
             self._write_problem(status, code, detail)
@@ -144,5 +147,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         told = {"type": "about:blank", "status": status, "code": code, "title": code.replace("_", " ")}
         body = json.dumps(told | {"detail": detail}).encode()
         usual = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
-        own = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\n{SAFE}connection: close\r\n\r\n"
+        own = (
+            f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\n{SAFE}connection: close\r\n\r\n"
+        )
         self.transport.write(STATUS_LINE[status] + usual + own.encode() + body)

@@ -1,4 +1,10 @@
-"""The Idempotency-Key header on POSTs: a request that is sent again is answered again, and carried out once."""
+"""The Idempotency-Key header on POSTs: a request that is sent again is answered again, and carried out once.
+
+Kept are answers below 400, for a day. An error changed nothing here and may be another one later (a ticket that comes
+after its message, a full queue, a database that is away): its key is forgotten, so that a retry is a try. The same
+holds for a request that was cancelled. Where the process died, or could not say how it ended, the key is free after the
+lease; what it had stored by then may be there twice.
+"""
 
 import logging
 import re
@@ -8,21 +14,24 @@ from datetime import datetime
 from hashlib import sha256
 
 from anyio import CancelScope, to_thread
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.error_responses import problem
+from serve.error_responses import problem, storage_unavailable
 from serve.security.keys import Caller
 from serve.storage.idempotency_store import Claim, Found, IdempotencyStore, Kept
 
 log = logging.getLogger("firstline.serve")
 
-HEADER = b"idempotency-key"
+PATHS, HEADER = "/v1/", b"idempotency-key"
 KEY = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
-#: Answers that say nothing of what the request would do: sent again, it is tried again.
-TRY_AGAIN = frozenset({401, 403, 408, 409, 429})
 #: Headers that are part of an answer.
 KEPT_HEADERS = (b"content-type", b"etag", b"location")
-SERVER_ERROR = 500
+#: The first status that is an error.
+ERROR = 400
+NO_CONTENT = 204
+UNAVAILABLE = (OperationalError, PoolTimeout)
 
 
 @dataclass(frozen=True)
@@ -48,29 +57,33 @@ class Idempotency:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Carry out what is new, and answer the rest."""
         given = [value for name, value in scope.get("headers", ()) if name == HEADER]
-        if scope["type"] != "http" or scope["method"] != "POST" or not given:
+        if not given or scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith(PATHS):
             await self._app(scope, receive, send)
             return
-        if len(given) > 1 or not KEY.fullmatch(given[0]):
-            detail = "Idempotency-Key: send it once, with 1 to 255 printable ASCII characters."
-            await problem(422, "invalid_idempotency_key", detail)(scope, receive, send)
+        try:
+            caller = await to_thread.run_sync(self._keeping.caller, scope)
+        except UNAVAILABLE as error:
+            await storage_unavailable(error)(scope, receive, send)
             return
-        caller = await to_thread.run_sync(self._keeping.caller, scope)
         if caller is None:
             await self._app(scope, receive, send)
-            return
+        elif len(given) > 1 or not KEY.fullmatch(given[0]):
+            detail = "Idempotency-Key: send it once, with 1 to 255 printable ASCII characters."
+            await problem(422, "invalid_idempotency_key", detail)(scope, receive, send)
+        else:
+            await self._once(caller, given[0].decode(), scope, receive, send)
+
+    async def _once(self, caller: Caller, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _whole(receive)
         if body is None:  # nobody is there any more
             return
-        claim = Claim(
-            caller.desk,
-            caller.key_id,
-            given[0].decode(),
-            _fingerprint(scope, body),
-            self._keeping.new_id(),
-            self._keeping.now(),
-        )
-        found = await to_thread.run_sync(self._keeping.store.begin, claim)
+        own = self._keeping.new_id()
+        claim = Claim(caller.desk, caller.key_id, key, _fingerprint(scope, body), own, self._keeping.now())
+        try:
+            found = await to_thread.run_sync(self._keeping.store.begin, claim)
+        except UNAVAILABLE as error:
+            await storage_unavailable(error)(scope, receive, send)
+            return
         if found is None:
             await self._carry_out(claim, scope, _replayed(body, receive), send)
         else:
@@ -88,10 +101,9 @@ class Idempotency:
 
     async def _end(self, claim: Claim, answer: Kept | None) -> None:
         """Keep an answer or forget the try; where neither can be done the lease runs out by itself."""
-        again = answer is None or answer.status in TRY_AGAIN or answer.status >= SERVER_ERROR
         with CancelScope(shield=True):
             try:
-                if answer is None or again:
+                if answer is None or answer.status >= ERROR:
                     await to_thread.run_sync(self._keeping.store.give_up, claim)
                 else:
                     await to_thread.run_sync(self._keeping.store.finish, claim, answer)
@@ -134,7 +146,9 @@ async def _answer(found: Found, claim: Claim, scope: Scope, receive: Receive, se
         await problem(409, "idempotency_in_flight", detail, {"Retry-After": "1"})(scope, receive, send)
     else:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in found.answer.headers]
-        headers += [(b"content-length", str(len(found.answer.body)).encode()), (b"idempotency-replayed", b"true")]
+        headers.append((b"idempotency-replayed", b"true"))
+        if found.answer.status != NO_CONTENT:
+            headers.append((b"content-length", str(len(found.answer.body)).encode()))
         await send({"type": "http.response.start", "status": found.answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": found.answer.body})
 

@@ -20,7 +20,8 @@ def test_every_answer_is_one_that_the_description_knows(project: Path, tmp_path:
     with serving(home, tmp_path / "service.log") as service:
         command = [
             str(Path(sys.executable).with_name("schemathesis")),
-            "--config-file", str(project / "tests" / "schemathesis.toml"), "run", str(project / "openapi.json"), "--url", service.address, "-H", f"Authorization: Bearer {key}",
+            "--config-file", str(project / "tests" / "schemathesis.toml"),
+            "run", str(project / "openapi.json"), "--url", service.address, "-H", f"Authorization: Bearer {key}",
             "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--checks", "all",
             "--continue-on-failure", "--seed", "20", "--no-color",
         ]  # fmt: skip

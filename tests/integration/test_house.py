@@ -98,13 +98,15 @@ def test_every_error_class_stands_in_the_tree_of_its_room(project: Path) -> None
 def test_the_readme_names_every_command_reason_scope_and_route(project: Path) -> None:
     import firstline
     from eval.commands import app as eval_commands
-    from serve.api import desk, knowledge, tickets
+    from serve.app import ROUTERS
     from serve.security.keys import SCOPES
     from triage.drafting.handoff import HANDOFF_RULES
 
     readme = (project / "README.md").read_text(encoding="utf-8")
     commands = [command.callback.__name__ for command in firstline.app.registered_commands if command.callback]
     commands += [f"eval {command.name}" for command in eval_commands.registered_commands]
-    paths = [getattr(route, "path", "") for room in (desk, knowledge, tickets) for route in room.router.routes]
+    paths = [
+        path for router in ROUTERS for route in router.routes if "static" not in (path := getattr(route, "path", ""))
+    ]
     for word in (*commands, *HANDOFF_RULES, *SCOPES, *paths):
         assert word in readme, f"the README does not name {word}"
