@@ -69,9 +69,9 @@ class _BoundedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        super().on_headers_complete()  # which may find that they are none
         self._phase, self._besides = "body", 0
         self._set_timer(self.deadlines.body)
-        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._besides = 0

@@ -11,12 +11,17 @@ from fastapi.routing import APIRoute
 
 #: Objects and lists may stand in one another so deep.
 MAX_DEPTH = 64
+#: Objects and lists of one body: more than a megabyte of messages has, and few enough to be made in no time.
+MAX_PARTS = 50_000
 #: Digits of a whole number: no number of more can be reckoned with in floating point.
 MAX_DIGITS = 308
 #: Bytes from which on a body is read in a thread: the event loop has others to serve.
 LARGE = 65_536
 #: How half a character is written: U+D800 to U+DFFF.
 HALVES = re.compile(r"\\u[dD][89a-fA-F]")
+#: A text with its quotes, to its end or that of all: nothing is looked at twice.
+TEXTS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+NO_BRACKETS, ALIKE = re.compile(r"[^\[\]{}]+"), str.maketrans("{}", "[]")
 
 
 class StrictRequest(Request):
@@ -51,9 +56,9 @@ def read_json(body: bytes) -> Any:
     """
     try:
         text = body.decode()
+        if _is_bomb(text):  # before anything is made of it
+            raise ValueError("too deep, or too much")
         value = _read(text)
-        if _depth_over(value, MAX_DEPTH):
-            raise ValueError("nested too deep")
         return _read(_whole_characters(value)) if HALVES.search(text) else value
     except json.JSONDecodeError as error:
         raise json.JSONDecodeError(error.msg, "", 0) from None  # without the text
@@ -97,12 +102,15 @@ def _keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _depth_over(value: Any, most: int) -> bool:
-    """Tell whether lists and objects stand in one another deeper than allowed, level by level."""
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(most):
-        inner = (one for outer in level for one in (outer.values() if isinstance(outer, dict) else outer))
-        level = [one for one in inner if isinstance(one, dict | list)]
-        if not level:
-            return False
-    return True
+def _is_bomb(text: str) -> bool:
+    """Tell whether there are too many lists and objects, or too deep ones: each round takes the innermost away."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    brackets = NO_BRACKETS.sub("", TEXTS.sub("", text)).translate(ALIKE)
+    if len(brackets) > 2 * MAX_PARTS:
+        return True
+    for _ in range(MAX_DEPTH):
+        before, brackets = len(brackets), brackets.replace("[]", "")
+        if len(brackets) == before:
+            break
+    return bool(brackets)
