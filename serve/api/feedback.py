@@ -126,6 +126,12 @@ def list_feedback(
     return Page(items=tuple(map(_info, found)), next=following)
 
 
+@router.get("/feedback/{feedback_id}", responses=problems(404))
+def get_feedback(feedback_id: str, services: Served, caller: Lead) -> FeedbackInfo:
+    """One piece of feedback."""
+    return _found(services.feedback.get(caller.desk, feedback_id))
+
+
 @router.post("/feedback/{feedback_id}/approval", responses=problems(404))
 def approve(feedback_id: str, services: Served, caller: Lead) -> FeedbackInfo:
     """Let the desk learn from a correction: `firstline feedback export` hands it out. Twice is as once."""
