@@ -1,6 +1,8 @@
 """A desk as a process serves it: the folder adopted, edits live, generations swapped, compacted, and looked back at."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -222,3 +224,26 @@ def test_vectors_are_stored_with_what_they_are_of(place: Place) -> None:
     assert article is not None
     encoder = served.engine.encoder
     assert place.store.vectors("demo", article.article, encoder.identity, encoder.dimension) is not None
+
+
+def test_a_build_of_a_served_desk_reads_the_database(place: Place) -> None:
+    served = place.served()
+    place.put(served, ODD)
+    database = str(place.store._database._engine.url)
+    command = [sys.executable, "-m", "firstline", "build", str(place.desk), "--var", str(place.var)]
+    done = subprocess.run([*command, "--database", database], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "the articles are those of the database, at revision 2" in " ".join(done.stderr.split())
+    assert served.refresh()
+    assert (served.engine.versions.generation, served.engine.versions.knowledge_revision) == ("000002", 2)
+    assert served.live.snapshot.changed == 0
+    assert found(served, "quokka tuesdays")[0] == "kb-new"
+
+
+def test_a_build_from_the_folder_takes_no_edit_back(place: Place) -> None:
+    served = place.served()
+    place.put(served, ODD)
+    build_desk(place.desk, place.var)
+    assert served.refresh()
+    assert served.engine.versions.generation == "000002"
+    assert found(served, "quokka tuesdays")[0] == "kb-new"
