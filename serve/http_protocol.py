@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 #: Bytes of a request's line and headers, and of what is neither headers nor body: trailers, sizes of chunks. The parser
 #: itself knows no limit.
@@ -40,10 +41,13 @@ class _BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._timer: asyncio.TimerHandle | None = None
+        self._cycles: deque[RequestResponseCycle] = deque()
         self._begin_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_timer(None)
+        for cycle in self._cycles:  # uvicorn tells the newest alone
+            cycle.disconnected = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -70,6 +74,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()  # which may find that they are none
+        self._forget_answered()
+        self._cycles.append(self.cycle)
         self._phase, self._besides = "body", 0
         self._set_timer(self.deadlines.body)
 
@@ -120,27 +126,26 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _waits_for_us(self) -> bool:
         """Tell whether it is not the client's turn: an earlier answer, or the reading of this body, is due."""
-        if self._phase == "headers":
-            return self._answers_another()
-        return self._answers_another() or self.flow.read_paused or self.cycle.waiting_for_100_continue
+        ours = self._phase == "body" and (self.flow.read_paused or self.cycle.waiting_for_100_continue)
+        return ours or self._answers_another()
 
     def _answers_another(self) -> bool:
         """Tell whether an earlier request on this connection is still to be answered."""
-        if self._phase == "headers":
-            return self.cycle is not None and not self.cycle.response_complete
-        return bool(self.pipeline)
+        self._forget_answered()
+        return len(self._cycles) > (1 if self._phase == "body" else 0)
+
+    def _forget_answered(self) -> None:
+        while self._cycles and self._cycles[0].response_complete:  # they are answered in their order
+            self._cycles.popleft()
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
         """Answer, where no answer has begun, and close; a route that waits for the body hears that nobody is there."""
         self._set_timer(None)
         if self.transport.is_closing():
             return
-        in_body = self._phase == "body"
-        if not self._answers_another() and not (in_body and self.cycle.response_started):
+        has_begun = self._phase == "body" and self.cycle.response_started
+        if not self._answers_another() and not has_begun:
             self._write_problem(status, code, detail)
-        if in_body:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
         self.transport.close()
 
     def _write_problem(self, status: int, code: str, detail: str) -> None:

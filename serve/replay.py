@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from models.errors import ArtifactError, EncoderError, WeightsError
+from retrieval.errors import DamagedIndexError
 from serve.served_desk import ServedDesk
 from serve.storage.suggestion_store import StoredSuggestion
 from triage.errors import TriageError
 from triage.history import Recorded
 from triage.suggestions import HistorySaid, Suggestion
 
+#: What keeps an earlier generation from being opened: purged, damaged, its encoder gone or of another kind.
+GONE = (TriageError, ArtifactError, EncoderError, WeightsError, DamagedIndexError)
 #: So many differences are told.
 MOST = 50
 #: A longer value is cut where it is told.
@@ -45,8 +49,8 @@ def replay(desk: ServedDesk, record: StoredSuggestion) -> Replay:
         recorded = Recorded(record.vectors, before.history or HistorySaid())
         decide = engine.decide if record.step == "suggest" else engine.decide_triage
         again = decide(record.ticket, before.id, record.created_at, recorded).suggestion
-    except TriageError as error:
-        return Replay(False, (), (str(error),), None)
+    except GONE as error:
+        return Replay(False, (), (_without_folders(str(error), desk),), None)
     notes: tuple[str, ...] = ()
     left, right = canonical(before), canonical(again)
     if before.draft is not None and (before.draft.source == "model" or before.draft.warnings):
@@ -71,6 +75,13 @@ def differences(recorded: Any, replayed: Any, at: str = "") -> Iterator[Differen
             yield from differences(*pair, f"{at}[{number}]")
     elif recorded != replayed:
         yield Difference(at, _cut(recorded), _cut(replayed))
+
+
+def _without_folders(text: str, desk: ServedDesk) -> str:
+    """Return an error's text without where the server keeps its files, which is no caller's business."""
+    for folder in (desk.place.var, desk.place.folder):
+        text = text.replace(f"{folder}/", "")
+    return text
 
 
 def _is_list(value: Any) -> bool:

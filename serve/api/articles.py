@@ -10,7 +10,7 @@ from retrieval.errors import ArticleError
 from retrieval.markdown_text import readable
 from serve.api.pages import Limit, Page
 from serve.api.problems import problems
-from serve.errors import InvalidRequest, NotAllowed, NotFound
+from serve.errors import InvalidRequest, NotAllowed, NotFound, PreconditionFailed
 from serve.etags import etag, version_of
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
@@ -53,6 +53,13 @@ class ArticleBody(WireModel):
     def _safe(cls, value: object) -> object:
         return readable(safe_unicode(value)) if isinstance(value, str) else value
 
+    @field_validator("title")
+    @classmethod
+    def _is_seen(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("an article needs a title that can be seen")
+        return value
+
 
 class ArticleRecord(ArticleBody):
     """An article as it is stored.
@@ -93,8 +100,11 @@ def put_article(
         encoded = desk.encoded(article) if body.status == "published" else None
     except ArticleError as error:
         raise InvalidRequest(f"markdown: {error.problem}; {error.remedy}") from error
-    stored = services.stores.articles.put(caller.desk, article, encoded, _change(services, caller, if_match))
-    response.status_code = 201 if stored.latest == 1 else 200
+    change, known = _change(services, caller, if_match), services.stores.articles.get(caller.desk, article_id)
+    if if_match is not None and known is None:
+        raise PreconditionFailed("the desk has no such article; leave out If-Match to create it")
+    stored = services.stores.articles.put(caller.desk, article, encoded, change)
+    response.status_code = 201 if known is None else 200
     response.headers["ETag"] = etag(stored.latest)
     return record_of(stored)
 
@@ -108,8 +118,11 @@ def get_article(
     version: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="An earlier version")] = None,
 ) -> ArticleRecord:
     """The newest version of an article, or an earlier one."""
-    stored = services.stores.articles.get(caller.desk, article_id, version)
-    if stored is None or not may_see(caller, stored):
+    newest = stored = services.stores.articles.get(caller.desk, article_id)
+    if version is not None:
+        stored = services.stores.articles.get(caller.desk, article_id, version)
+    # What was made internal is so in all its versions.
+    if newest is None or stored is None or not (may_see(caller, newest) and may_see(caller, stored)):
         raise NotFound("This desk has no such article.")
     response.headers["ETag"] = etag(stored.latest)
     return record_of(stored)
@@ -123,9 +136,15 @@ def list_articles(
     cursor: Annotated[str, Query(pattern=f"^({ID.pattern})?$", description="`next` of the page before")] = "",
 ) -> Page[ArticleRecord]:
     """The newest versions of all articles, by id; internal ones for keys that may see them."""
-    found = services.stores.articles.list(caller.desk, limit, cursor)
-    items = tuple(record_of(stored) for stored in found if may_see(caller, stored))
-    return Page(items=items, next=found[-1].article.id if len(found) == limit else None)
+    found: list[StoredArticle] = []
+    more = True
+    # On until the page is full: `next` must not be the id of an article that the caller may not see.
+    while more and len(found) <= limit:
+        batch = services.stores.articles.list(caller.desk, limit + 1, cursor)
+        found += [stored for stored in batch if may_see(caller, stored)]
+        more, cursor = len(batch) > limit, batch[-1].article.id if batch else cursor
+    following = found[limit - 1].article.id if len(found) > limit else None
+    return Page(items=tuple(map(record_of, found[:limit])), next=following)
 
 
 @router.delete("/{article_id}", status_code=204, responses=problems(404, 412))

@@ -92,12 +92,57 @@ def test_whoever_was_slower_is_told(desks: TwoDesks) -> None:
     assert desks.client.delete(path, headers=headers).status_code == 412
 
 
+def test_what_is_not_there_has_no_version_to_match(desks: TwoDesks) -> None:
+    path, key = "/v1/articles/zebra-7", desks.keys["demo"]
+    for tag in ("*", '"1"'):
+        answer = desks.client.put(path, json=ARTICLE, headers={"Authorization": f"Bearer {key}", "If-Match": tag})
+        assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
+    assert desks.call("demo", "GET", path).status_code == 404
+
+
+def test_an_article_that_was_taken_away_is_made_anew(desks: TwoDesks) -> None:
+    path = "/v1/articles/zebra-8"
+    desks.call("demo", "PUT", path, ARTICLE)
+    desks.call("demo", "DELETE", path)
+    again = desks.call("demo", "PUT", path, ARTICLE | {"status": "draft"})
+    assert (again.status_code, again.headers["ETag"], again.json()["published"]) == (201, '"2"', None)
+    desks.services.desks["demo"].refresh()
+    assert "zebra-8" not in desks.call("demo", "POST", "/v1/search", QUERY).text
+
+
+def test_what_was_made_internal_is_so_in_its_public_versions_too(desks: TwoDesks) -> None:
+    path, reader = "/v1/articles/zebra-9", key_with(desks, "knowledge:read")
+    desks.call("demo", "PUT", path, ARTICLE)
+    assert desks.call("demo", "GET", f"{path}?version=1", key=reader).status_code == 200
+    desks.call("demo", "PUT", path, ARTICLE | {"audience": "internal"})
+    for query in ("", "?version=1", "?version=2", "?version=3"):
+        assert desks.call("demo", "GET", path + query, key=reader).status_code == 404
+    assert desks.call("demo", "GET", f"{path}?version=1").status_code == 200
+
+
+def test_a_suggestion_goes_on_naming_what_is_published_beside_a_draft(desks: TwoDesks) -> None:
+    path, words = "/v1/articles/zebra-10", "Lanterns are lit at the lagoon on numbat nights."
+    desks.call("demo", "PUT", path, ARTICLE | {"title": "Lanterns", "markdown": words})
+    desks.call("demo", "PUT", path, ARTICLE | {"title": "Lanterns", "markdown": "Never lit.", "status": "draft"})
+    desks.services.desks["demo"].refresh()
+    ticket = {"subject": "Lanterns", "body": "When are lanterns lit at the lagoon, on numbat nights?"}
+    made = desks.call("demo", "POST", "/v1/suggestions", ticket)
+    named = next(hit for hit in made.json()["articles"] if hit["article_id"] == "zebra-10")
+    assert (named["revision"], named["passage"]) == (1, words)
+    assert "Never lit." not in made.text
+    assert desks.call("demo", "GET", path).json()["markdown"] == "Never lit."
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"markdown": "   "}, "markdown: the article has no text"),
         ({"markdown": "<div>" * 3_000}, "markdown: "),
+        ({"markdown": ""}, "markdown: the article has no text"),
         ({"title": ""}, "title: "),
+        ({"title": " \t "}, "title: "),
+        ({"status": "archived"}, "status: "),
+        ({"locale": "English"}, "locale: "),
         ({"audience": "everybody"}, "audience: "),
         ({"colour": "red"}, "colour: unknown key"),
     ],
@@ -109,11 +154,33 @@ def test_what_is_no_article_is_refused(desks: TwoDesks, change: dict[str, str], 
     assert desks.call("demo", "GET", "/v1/articles/zebra-6").status_code == 404
 
 
-def test_a_list_is_read_page_by_page(desks: TwoDesks) -> None:
-    ids, cursor = [], ""
+def test_what_is_no_id_of_an_article_is_refused(desks: TwoDesks) -> None:
+    for id in (".hidden", "a b", "x" * 65, "ü"):
+        assert desks.call("demo", "PUT", f"/v1/articles/{id}", ARTICLE).status_code == 422
+
+
+def walk(desks: TwoDesks, size: int, key: str | None = None) -> list[str]:
+    """The ids of a list read page by page; all pages but the last are full."""
+    ids: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
-        page = desks.call("demo", "GET", f"/v1/articles?limit=7&cursor={cursor}").json()
+        page = desks.call("demo", "GET", f"/v1/articles?limit={size}&cursor={cursor}", key=key).json()
         ids += [article["id"] for article in page["items"]]
         cursor = page["next"]
-    assert ids == sorted(set(ids))
+        assert len(page["items"]) == size or cursor is None
+        assert cursor in (None, ids[-1])
+    return ids
+
+
+def test_a_list_is_read_page_by_page(desks: TwoDesks) -> None:
+    for number in range(8):
+        inside = ARTICLE | {"audience": "internal", "markdown": f"For wombats {number}."}
+        desks.call("demo", "PUT", f"/v1/articles/inside-{number}", inside)
+    ids = walk(desks, 7)
+    assert ids == sorted(set(ids)) == walk(desks, len(ids)) == walk(desks, 200)
     assert len(ids) > 40
+    public = walk(desks, 3, key_with(desks, "knowledge:read"))
+    assert public == [
+        id for id in ids if desks.call("demo", "GET", f"/v1/articles/{id}").json()["audience"] == "public"
+    ]
+    assert 0 < len(public) <= len(ids) - 8

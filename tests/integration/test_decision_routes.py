@@ -101,6 +101,70 @@ def test_a_generation_that_is_gone_is_named(desks: TwoDesks) -> None:
     assert (found["same"], found["notes"]) == (False, ["generation 000099 of desk demo is no longer there"])
 
 
+def test_a_generation_that_was_purged_is_named(desks: TwoDesks) -> None:
+    made, desk = suggest(desks, id="T-95"), desks.services.desks["demo"]
+    desk.compacted(NOW)
+    desk.refresh()
+    desk._generations.purge(1)
+    gone = made["versions"]["generation"]
+    assert gone != desk.engine.versions.generation
+    desk._earlier = {}  # as in a process that has not looked back yet
+    found = replayed(desks, made["id"])
+    assert (found["same"], found["notes"]) == (False, [f"generation {gone} of desk demo is no longer there"])
+    assert desks.call("demo", "GET", f"/v1/decisions/{made['id']}").json()["suggestion"] == made
+
+
+@pytest.mark.parametrize("file", ["articles.faiss", "manifest.json"])
+def test_a_generation_that_is_damaged_is_named_without_its_folder(desks: TwoDesks, file: str) -> None:
+    made, desk = suggest(desks, id="T-96"), desks.services.desks["demo"]
+    desk.compacted(NOW)
+    desk.refresh()
+    desk._earlier = {}
+    damaged = desk._generations.root / made["versions"]["generation"] / file
+    assert damaged.is_file()
+    damaged.write_bytes(b"damaged")
+    found = replayed(desks, made["id"])
+    assert not found["same"]
+    assert made["versions"]["generation"] in found["notes"][0]
+    assert str(desk.place.var) not in found["notes"][0]
+
+
+def test_a_generation_whose_encoder_is_gone_is_named(desks: TwoDesks) -> None:
+    made, desk = suggest(desks, id="T-98"), desks.services.desks["demo"]
+    desk.compacted(NOW)
+    desk.refresh()
+    desk._earlier = {}
+    manifest = desk._generations.root / made["versions"]["generation"] / "manifest.json"
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    told["encoder"]["identity"] = "openvino-int8-0-demo"
+    manifest.write_text(json.dumps(told), encoding="utf-8")
+    found = replayed(desks, made["id"])
+    assert not found["same"]
+    assert "openvino-int8-0-demo" in found["notes"][0]
+    assert str(desk.place.var) not in found["notes"][0]
+
+
+def test_a_decision_that_nobody_made_is_not_found(desks: TwoDesks) -> None:
+    for method, path in (("GET", "/v1/decisions/none"), ("POST", "/v1/decisions/none/replay")):
+        answer = desks.call("demo", method, path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_differences_show_no_internal_article_to_a_key_without_internal(desks: TwoDesks) -> None:
+    made = suggest(desks, id="T-97", body="Kestrel payments arrive without the reference")
+    told = next(hit for hit in made["articles"] if hit["audience"] == "internal")
+    told["passage"], told["title"] = "Pay the wombats first.", "Of wombats"
+    with desks.services.stores.database.writing() as connection:
+        change = update(suggestions).where(suggestions.c.id == made["id"])
+        connection.execute(change.values(suggestion=json.dumps(made)))
+    assert [one["at"].rpartition(".")[2] for one in replayed(desks, made["id"])["differences"]] == ["title", "passage"]
+    key = new_key()
+    desks.services.keys.add(key, "demo", ["suggest"], NOW, LATER)
+    found = replayed(desks, made["id"], key)
+    assert (found["same"], found["differences"]) == (False, [])
+    assert "ombats" not in desks.call("demo", "GET", f"/v1/decisions/{made['id']}", key=key).text
+
+
 def test_a_key_without_internal_sees_no_internal_article(desks: TwoDesks) -> None:
     made = suggest(desks, id="T-94", body="Kestrel payments arrive without the reference")
     assert "internal" in {hit["audience"] for hit in made["articles"]}

@@ -46,15 +46,17 @@ class Answer:
 def answers_in(data: bytes) -> list[Answer]:
     """Take what a connection gave apart; fails where answers do not follow each other cleanly."""
     found = []
-    while data:
-        head, data = data.split(b"\r\n\r\n", 1)
+    at = 0
+    while at < len(data):
+        end = data.index(b"\r\n\r\n", at)
+        head, at = data[at:end], end + 4
         lines = head.decode().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
         version, status = lines[0].split(" ")[:2]
         assert version == "HTTP/1.1"
         size = int(headers.get("content-length", 0)) if status != "100" else 0
-        found.append(Answer(int(status), headers, data[:size]))
-        data = data[size:]
+        found.append(Answer(int(status), headers, data[at : at + size]))
+        at += size
     return found
 
 
@@ -102,13 +104,12 @@ def kept_alive(server: SmallServer) -> socket.socket:
     return connection
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"\r\n", b"G", b"GET /unread HTTP/1.1\r\n", GET[:-2], GET[:-4] + b"\r\nX-A: " + b"a" * 60_000]
-)
-@pytest.mark.parametrize("before", [0, 1])
+HALVES = [b"\r\n", b"G", b"GET /unread HTTP/1.1\r\n", GET[:-2], GET[:-4] + b"\r\nX-A: " + b"a" * 60_000]
+
+
+# A connection that says nothing after its first request is not slow, but idle.
+@pytest.mark.parametrize(("before", "sent"), [(0, b""), *((before, sent) for sent in HALVES for before in (0, 1))])
 def test_headers_that_do_not_end_are_answered_408(server: SmallServer, sent: bytes, before: int) -> None:
-    if before and not sent:
-        pytest.skip("a connection that waits for its next request is idle")
     start = time.monotonic()
     with kept_alive(server) if before else server.connect() as connection:
         connection.sendall(sent)
@@ -209,6 +210,24 @@ def test_a_slow_answer_is_not_the_client_s_fault(server: SmallServer, rest: byte
     if rest.startswith(GET):
         assert others.pop(0).status == 200
     assert [other.code for other in others] == ["too_slow"] * bool(rest)
+
+
+@pytest.mark.parametrize(
+    ("rest", "codes"), [(b"1\r\na\r\n", ["too_slow"]), (b"hello\r\n", []), (b"1;a=" + b"a" * 8 * MAX_HEADERS, [])]
+)
+def test_nothing_stands_in_the_place_of_an_answer_that_is_due(
+    server: SmallServer, rest: bytes, codes: list[str]
+) -> None:
+    # The first is read once the second is there: from then on the server listens again.
+    first, second = post(b"/read?wait=0.2&then=%.1f" % (2 * BODY), 3) + b"abc", post(b"/read", None)
+    with server.connect() as connection:
+        connection.sendall(first + second)
+        time.sleep(0.3)
+        connection.sendall(rest)
+        answers = until_closed(connection)
+    # Whoever sends what is no HTTP meanwhile gets no answer at all.
+    assert [answer.status for answer in answers] == [200, 408] * bool(codes)
+    assert [answer.code for answer in answers[1:]] == codes
 
 
 def test_a_body_that_we_are_slow_to_read_is_not_the_client_s_fault(server: SmallServer) -> None:
@@ -337,6 +356,12 @@ def test_nothing_is_upgraded(server: SmallServer, protocol: bytes) -> None:
             connection.sendall(GET[:-2] + wishes)
             answer = read_one(connection)
             assert (answer.status, json.loads(answer.body)) == (200, {"waited": 0})
+
+
+def test_many_requests_in_one_packet_are_all_answered(server: SmallServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(GET * 2_000 + GET[:-2] + b"Connection: close\r\n\r\n")
+        assert [answer.status for answer in until_closed(connection)] == [200] * 2_001
 
 
 def test_an_ordinary_answer_is_served_in_one_piece(server: SmallServer) -> None:

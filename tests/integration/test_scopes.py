@@ -19,6 +19,10 @@ GUARDED = [
 ]
 
 
+#: What a load balancer may ask without a key.
+OPEN = {("GET", "/health/live"), ("GET", "/health/ready")}
+
+
 @pytest.fixture(scope="module")
 def desks(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoDesks]:
     with two_desks(project, tmp_path_factory.mktemp("scopes")) as made:
@@ -32,6 +36,23 @@ def body_of(method: str, path: str) -> object:
         return next(iter(content["examples"].values()))["value"]
     schema = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
     return API["components"]["schemas"][schema]["examples"][0] if schema else None
+
+
+def test_every_route_but_those_of_health_names_one_scope_that_there_is() -> None:
+    guarded = {(method, path) for method, path, _ in GUARDED}
+    every = {(method.upper(), path) for path, methods in API["paths"].items() for method in methods}
+    assert every - guarded == OPEN
+    for method, path, scope in GUARDED:
+        assert API["paths"][path][method.lower()]["security"] == [{"HTTPBearer": [scope]}]
+        assert scope in SCOPES
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), GUARDED)
+def test_without_a_key_nothing_is_answered(desks: TwoDesks, method: str, path: str, scope: str) -> None:
+    for headers in ({}, {"Authorization": f"Basic {desks.keys['demo']}"}, {"X-API-Key": desks.keys["demo"]}):
+        answer = desks.client.request(method, path.format(**desks.ids), json=body_of(method, path), headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), GUARDED)
