@@ -214,7 +214,8 @@ def no_supporting_article(evidence: Evidence, policy: Policy) -> tuple[str, str]
     best, internal = max(evidence.hits, key=lambda hit: hit.dense), evidence.internal
     nearest = f"“{best.document.title}”, similarity {best.dense:.3f}"
     if internal and internal.dense > best.dense + rule.internal_lead:
-        said = f"the internal article “{internal.document.title}” is nearest, similarity {internal.dense:.3f}"
+        # Not its title: who may not see the article may still read why there is no draft.
+        said = f"an internal article is nearest, similarity {internal.dense:.3f}"
         needed = internal.dense - rule.internal_lead
     elif evidence.chance is not None and evidence.chance < rule.min_chance:
         said = f"a chance of {evidence.chance:.1%} that a public article answers; nearest: {nearest}"
