@@ -6,6 +6,7 @@ placeholders before it leaves, and comes back afterwards. What the model says of
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +18,9 @@ from models.errors import GeneratorAnswerError
 from models.protocols import GENERATION_SECONDS, GenerationRequest, TextGenerator
 from retrieval.documents import Hit
 from triage.cleaning import normalise
-from triage.drafting.compose import STEP, Addressee, Voice, greeting, lay_out
-from triage.drafting.redaction import NOTHING, redact, restore
+from triage.drafting.clauses import LANGUAGES, find_wording
+from triage.drafting.compose import STEP, Addressee, Voice, greeting, lay_out, within
+from triage.drafting.redaction import NOTHING, Redactions, redact, restore
 from triage.suggestions import Draft, DraftSentence
 
 PROMPT = "reply-1"
@@ -26,6 +28,8 @@ PROMPT = "reply-1"
 MOST_PASSAGES, MOST_TICKET, LONGEST_SENTENCE, MOST_SENTENCES = 6, 4_000, 600, 30
 #: Tokens of an answer for each word that a reply may have: JSON and the sources take their share.
 TOKENS_PER_WORD = 4
+#: How often over a model may write what it was asked for; of what is longer, the rest is not read.
+MOST_OVER = 2
 #: Where a sentence may end, whatever comes next; what is no longer than this is only shortened by its stop.
 SENTENCE_GAP = re.compile(r"(?<=[.!?…])[\"”’)]{0,3}\s+")
 SHORT_PART = 5
@@ -63,19 +67,17 @@ def generate(brief: Brief, voice: Voice, generator: TextGenerator, seconds: floa
     """Return the model's draft, unchecked. Raises `GeneratorError` where there is none or it cannot be read.
 
     Names and other personal data of the ticket leave as placeholders; a sentence with a placeholder that was never
-    given out, or with the prompt's own marks, is left out.
+    given out, with the prompt's own marks, or that gives orders to a machine, is left out.
     """
     ticket, known = redact(brief.ticket[:MOST_TICKET], NOTHING, [brief.to.name] if brief.to.name else [])
     request = request_for(brief, ticket, voice, seconds)
     answer = read_answer(generator.generate(request).text)
-    sentences: list[DraftSentence] = []
-    for sentence in answer.sentences:
-        restored = restore(sentence.text, known)
-        text = " ".join(normalise(restored.text).split())
-        if not restored.unknown and len(text) <= LONGEST_SENTENCE and not MARK.search(text):
-            for part in one_by_one(text):
-                starts = bool(STEP.match(part)) or not sentences
-                sentences.append(DraftSentence(text=part, role="fact", starts_line=starts))
+    parts = list(_readable(answer, known))
+    facts = [
+        DraftSentence(text=one, role="fact", starts_line=bool(STEP.match(one)) or not at)
+        for at, one in enumerate(parts)
+    ]
+    sentences = within(facts, voice.max_words * MOST_OVER)
     if not sentences:
         raise GeneratorAnswerError("the model wrote nothing; the draft is made from the articles without it")
     around = [
@@ -84,6 +86,19 @@ def generate(brief: Brief, voice: Voice, generator: TextGenerator, seconds: floa
         *(DraftSentence(text=text, role="closing") for text in (voice.closing, voice.signature) if text),
     ]
     return Draft(text=lay_out(around), sentences=tuple(around), source="model")
+
+
+def _readable(answer: _Answer, known: Redactions) -> Iterator[str]:
+    """Yield the sentences of an answer, with personal data put back, that may be checked at all."""
+    for sentence in answer.sentences:
+        restored = restore(sentence.text, known)
+        text = " ".join(normalise(restored.text).split())
+        if not restored.unknown and len(text) <= LONGEST_SENTENCE and not MARK.search(text):
+            yield from (part for part in one_by_one(text) if not _gives_orders(part))
+
+
+def _gives_orders(sentence: str) -> bool:
+    return any(True for _ in find_wording(sentence, "hostile_instructions", LANGUAGES))
 
 
 def one_by_one(text: str) -> list[str]:
