@@ -4,31 +4,24 @@ import http.client
 import json
 import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from eval.benches.fast_path import free_port
 from eval.benches.frame import Bar, Row, write_bench
-from eval.benches.measured_process import COMMAND
-from eval.errors import BenchError
+from eval.benches.service_process import NO_ANSWER, Api, Place, Service, free_port, serving
 
 KILLS = int(os.environ.get("KILLS", "200"))
 SEED = 20
 WRITERS = 4
 #: Seconds for which a server lives once it is ready, at least and at most.
 LIFE = (0.05, 1.0)
-START = 60.0
 #: Restart to ready, in seconds.
 READY = 5.0
 
@@ -48,40 +41,19 @@ class Acknowledged:
             self.counts[kind] = self.counts.get(kind, 0) + 1
 
 
-@dataclass(frozen=True)
-class Api:
-    """Calls of the service with a key."""
-
-    port: int
-    key: str
-
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Return status and JSON of an answer. Raises `OSError` or `http.client.HTTPException`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            said = answer.read()
-            return answer.status, json.loads(said) if said else None
-        finally:
-            connection.close()
-
-
 def main(desk: Path, var: Path) -> None:
     """Run the bench; the seed is told, so that the same moments can be tried again."""
     started, draw = time.monotonic(), random.Random(SEED)  # noqa: S311 - no secret
     acknowledged, ready, lost = Acknowledged(), [], []
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/crash.db"
-        key = _key(desk, var, url)
-        api = Api(free_port(), key)
+        place = Place(desk, var, f"sqlite:///{folder}/crash.db")
+        api = Api(free_port(), place.new_key())
         for kill in range(KILLS + 1):
-            with _server(desk, var, url, api.port) as (process, seconds):
-                ready.append(seconds)
+            with serving(place, api) as service:
+                ready.append(service.seconds)
                 lost += _missing(api, acknowledged, None if kill == KILLS else 200)
                 if kill < KILLS:
-                    _write_until_killed(api, process, acknowledged, draw.uniform(*LIFE), kill)
+                    _write_until_killed(service, acknowledged, draw.uniform(*LIFE), kill)
             if kill % 20 == 0:
                 print(f"{kill} of {KILLS} kills, {sum(acknowledged.counts.values()):,} acknowledged", flush=True)
     rows, bars = _outcome(acknowledged, ready, lost)
@@ -103,59 +75,17 @@ def _outcome(acknowledged: Acknowledged, ready: list[float], lost: list[str]) ->
     ]
 
 
-def _key(desk: Path, var: Path, url: str) -> str:
-    scopes = (
-        "triage",
-        "suggest",
-        "feedback",
-        "knowledge:read",
-        "knowledge:write",
-        "knowledge:publish",
-        "internal",
-        "admin",
-    )
-    command = [COMMAND, "keys", "create", str(desk), "--database", url, "--var", str(var), "--per-minute", "1000000"]
-    command += [part for scope in scopes for part in ("--scope", scope)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]  # noqa: S603 - ours
-
-
-@contextmanager
-def _server(desk: Path, var: Path, url: str, port: int) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
-    """Serve in a process of its own until the block ends; yield it, and the seconds that it took to be ready."""
-    command = [COMMAND, "serve", str(desk), "--port", str(port), "--var", str(var), "--database", url]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - ours
-    try:
-        while not _is_ready(port):
-            if process.poll() is not None or time.perf_counter() - began > START:
-                raise BenchError("`firstline serve` did not become ready; run it by hand to see why")
-            time.sleep(0.02)
-        yield process, time.perf_counter() - began
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return Api(port, "").call("GET", "/health/ready")[0] == http.client.OK
-    except (OSError, http.client.HTTPException, ValueError):
-        return False
-
-
-def _write_until_killed(
-    api: Api, process: "subprocess.Popen[bytes]", acknowledged: Acknowledged, life: float, kill: int
-) -> None:
+def _write_until_killed(service: Service, acknowledged: Acknowledged, life: float, kill: int) -> None:
     stop = threading.Event()
     writers = [
-        threading.Thread(target=_write, args=(api, acknowledged, f"{kill}-{number}", stop.is_set))
+        threading.Thread(target=_write, args=(service.api, acknowledged, f"{kill}-{number}", stop.is_set))
         for number in range(WRITERS)
     ]
     for writer in writers:
         writer.start()
     time.sleep(life)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    service.process.kill()
+    service.process.wait()
     stop.set()
     for writer in writers:
         writer.join()
@@ -168,7 +98,7 @@ def _write(api: Api, acknowledged: Acknowledged, name: str, stopped: Callable[[]
         turn += 1
         try:
             _write_once(api, acknowledged, f"{name}-{turn}")
-        except (OSError, http.client.HTTPException, ValueError):
+        except NO_ANSWER:
             return
 
 

@@ -2,19 +2,15 @@
 
 import http.client
 import json
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from eval.benches.frame import Bar, Cell, Row, write_bench
-from eval.benches.measured_process import COMMAND
+from eval.benches.service_process import ANSWER, Api, Place, Service, free_port, serving
 from eval.cases import load_cases
 from eval.errors import BenchError
 from eval.run_suite import known_articles
@@ -27,8 +23,6 @@ from triage.tickets import Ticket
 ROUNDS = 9
 #: Of all that a ticket costs a server, at most this many times what its vector costs.
 TARGET = 1.5
-#: Seconds that a server may take to start, and to answer.
-START, ANSWER = 120.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -39,54 +33,24 @@ class Round:
     encoder: float
 
 
-@dataclass(frozen=True)
-class Server:
-    """A served desk: its process, its port, and a key."""
-
-    pid: int
-    port: int
-    key: str
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time that the process has taken so far, in user and system mode."""
-        # The name stands in brackets and may hold anything: fields are counted from behind it.
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def triage(self, bodies: Sequence[bytes]) -> list[str]:
-        """Post tickets one after the other over one connection; return their kinds. Raises `BenchError`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER)
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        kinds = []
-        try:
-            for body in bodies:
-                connection.request("POST", "/v1/triage", body, headers)
-                answer = connection.getresponse()
-                said = answer.read()
-                if answer.status != http.client.OK:
-                    raise BenchError(f"POST /v1/triage answered {answer.status}: {said[:200]!r}")
-                kinds.append(str(json.loads(said)["kind"]))
-        finally:
-            connection.close()
-        return kinds
-
-
 def main(desk: Path, var: Path) -> None:
     """Run the bench. Neither side keeps a vector, so that rounds may repeat the same tickets."""
     started = time.monotonic()
     engine = build_engine(desk, var)
     known = known_articles(desk, engine)
     tickets = [case.ticket for case in load_cases(desk / "cases.jsonl", engine.rules.taxonomy, known)]
-    with served(desk, var) as server:
-        rounds = measure(server, engine, tickets)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(desk, var, f"sqlite:///{folder}/bench.db")
+        with serving(place, Api(free_port(), place.new_key())) as server:
+            rounds = measure(server, engine, tickets)
     rows, bar = outcome(rounds, len(tickets))
     write_bench("fast_path", started, rows, [bar], var / "bench")
 
 
-def measure(server: Server, engine: TriageEngine, tickets: Sequence[Ticket]) -> list[Round]:
+def measure(server: Service, engine: TriageEngine, tickets: Sequence[Ticket]) -> list[Round]:
     """Let server and encoder take turns over the same tickets; the first turn only warms them up."""
     bodies = [ticket.model_dump_json(exclude_defaults=True).encode() for ticket in tickets]
-    kinds = server.triage(bodies)
+    kinds = triage(server.api, bodies)
     texts = [
         text_to_classify(read_text(ticket)) for ticket, kind in zip(tickets, kinds, strict=True) if kind != "empty"
     ]
@@ -94,9 +58,27 @@ def measure(server: Server, engine: TriageEngine, tickets: Sequence[Ticket]) -> 
     rounds = []
     for _ in range(ROUNDS):
         before = server.cpu_seconds()
-        server.triage(bodies)
+        triage(server.api, bodies)
         rounds.append(Round(server.cpu_seconds() - before, encode_each(engine.encoder, texts)))
     return rounds
+
+
+def triage(api: Api, bodies: Sequence[bytes]) -> list[str]:
+    """Post tickets one after the other over one connection; return their kinds. Raises `BenchError`."""
+    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=ANSWER)
+    headers = {"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"}
+    kinds = []
+    try:
+        for body in bodies:
+            connection.request("POST", "/v1/triage", body, headers)
+            answer = connection.getresponse()
+            said = answer.read()
+            if answer.status != http.client.OK:
+                raise BenchError(f"POST /v1/triage answered {answer.status}: {said[:200]!r}")
+            kinds.append(str(json.loads(said)["kind"]))
+    finally:
+        connection.close()
+    return kinds
 
 
 def encode_each(encoder: TextEncoder, texts: Sequence[str]) -> float:
@@ -127,41 +109,6 @@ def outcome(rounds: Sequence[Round], tickets: int) -> tuple[list[Row], Bar]:
 def _per_ticket(seconds: Sequence[float], tickets: int) -> Cell:
     each = [1000 * value / tickets for value in seconds]
     return {"value": sum(each) / len(each), "low": min(each), "high": max(each)}
-
-
-@contextmanager
-def served(desk: Path, var: Path) -> Iterator[Server]:
-    """Serve a desk in a process of its own, with a database that goes with it. Raises `BenchError`."""
-    with tempfile.TemporaryDirectory() as folder:
-        port, log = free_port(), Path(folder) / "server.log"
-        database = f"sqlite:///{folder}/bench.db"
-        command = [COMMAND, "serve", str(desk), "--port", str(port), "--var", str(var), "--database", database]
-        with log.open("wb") as file:
-            process = subprocess.Popen([*command, "--with-key"], stdout=file, stderr=subprocess.STDOUT)  # noqa: S603 - ours
-        try:
-            yield Server(process.pid, port, _key_of(process, log))
-        finally:
-            process.terminate()
-            process.wait(ANSWER)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _key_of(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    """Wait until the server says where it is, and return the key that it prints with that."""
-    end = time.monotonic() + START
-    while process.poll() is None and time.monotonic() < end:
-        said = log.read_text(encoding="utf-8", errors="replace").split()
-        if key := next((word for word in said if word.startswith("fl_")), ""):
-            return key
-        time.sleep(0.1)
-    last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-    raise BenchError(f"`firstline serve` did not start: {last}; run it by hand to see more")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.benches.fast_path import Server, measure, outcome, served
+from eval.benches.fast_path import measure, outcome
 from eval.benches.frame import Bar, Row, write_bench
 from eval.benches.load_clients import Client, Found, Load
+from eval.benches.service_process import Api, Place, Service, free_port, serving
 from eval.cases import load_cases
 from eval.errors import BenchError
-from eval.machine import memory_mib
 from eval.run_suite import known_articles
 from triage.assembly import build_engine
 
@@ -38,32 +39,34 @@ def main(desk: Path, var: Path) -> None:
     tickets = [case.ticket for case in load_cases(desk / "cases.jsonl", engine.rules.taxonomy, known)]
     bodies = [ticket.model_copy(update={"id": None}).model_dump_json(exclude_defaults=True) for ticket in tickets]
     rows: list[Row] = []
-    with served(desk, var) as server:
-        loaded = [_loaded(server, path, seconds, bodies, rows) for path, seconds in PATHS.items()]
-        cpu_rows, cpu_bar = outcome(measure(server, engine, tickets), len(tickets))
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(desk, var, f"sqlite:///{folder}/bench.db")
+        with serving(place, Api(free_port(), place.new_key())) as server:
+            loaded = [_loaded(server, path, seconds, bodies, rows) for path, seconds in PATHS.items()]
+            cpu_rows, cpu_bar = outcome(measure(server, engine, tickets), len(tickets))
     bars = [cpu_bar, *_bars([found for founds in loaded for found in founds])]
     write_bench("service", started, [*rows, *cpu_rows], bars, var / "bench")
 
 
-def _loaded(server: Server, path: str, seconds: float, bodies: Sequence[str], rows: list[Row]) -> list[Found]:
+def _loaded(server: Service, path: str, seconds: float, bodies: Sequence[str], rows: list[Row]) -> list[Found]:
     """Put load on a path, more clients each time, then at a steady rate; return what the most clients found."""
     asyncio.run(_warm(server, path, bodies[:20]))
     best, last = 0.0, Found()
     for clients in CLIENTS:
-        last = _run(server, Load(server.port, server.key, path, bodies, clients, seconds), rows)
+        last = _run(server, Load(server.api.port, server.api.key, path, bodies, clients, seconds), rows)
         best = max(best, len(last.answers.get("200", last.answers.get("201", []))) / last.seconds)
-    _run(server, Load(server.port, server.key, path, bodies, 256, seconds, best * OPEN_SHARE), rows)
+    _run(server, Load(server.api.port, server.api.key, path, bodies, 256, seconds, best * OPEN_SHARE), rows)
     return [last]
 
 
-async def _warm(server: Server, path: str, bodies: Sequence[str]) -> None:
-    client = Client(server.port, server.key)
+async def _warm(server: Service, path: str, bodies: Sequence[str]) -> None:
+    client = Client(server.api.port, server.api.key)
     for body in bodies:
         await client.ask("POST", path, body.encode())
     client.close()
 
 
-def _run(server: Server, load: Load, rows: list[Row]) -> Found:
+def _run(server: Service, load: Load, rows: list[Row]) -> Found:
     before = server.cpu_seconds()
     command = [sys.executable, "-m", "eval.benches.load_clients"]
     done = subprocess.run(command, input=json.dumps(asdict(load)), capture_output=True, text=True, check=False)  # noqa: S603 - ours
@@ -75,7 +78,7 @@ def _run(server: Server, load: Load, rows: list[Row]) -> Found:
     return found
 
 
-def _row(server: Server, load: Load, found: Found, cpu: float) -> Row:
+def _row(server: Service, load: Load, found: Found, cpu: float) -> Row:
     good = sorted(seconds for status in ("200", "201") for seconds in found.answers.get(status, []))
     refused = sum(len(times) for status, times in found.answers.items() if status in REFUSALS)
     at = dict(zip((50, 95, 99), np.percentile(good, (50, 95, 99)) * 1000, strict=True)) if good else {}
@@ -90,7 +93,7 @@ def _row(server: Server, load: Load, found: Found, cpu: float) -> Row:
         "failed": failures(found),
         "health p99, ms": round(float(health), 1),
         "CPU, ms": round(1000 * cpu / max(1, len(good)), 1),
-        "memory, MiB": round(memory_mib(server.pid)),
+        "memory, MiB": round(server.memory_mib()),
     }
 
 
