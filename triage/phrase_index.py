@@ -19,6 +19,7 @@ GRAM = 3
 FOLDED = str.maketrans({"İ": "i", "ı": "i", "ſ": "s"})
 #: The rarer a letter is in the languages at hand, the better it tells texts apart.
 COMMON = " etaoinsrhdlucmgfpwybvkj'xqz"
+RARITY = {letter: place for place, letter in enumerate(COMMON)}
 
 Strings = frozenset[str]
 Patterns = tuple[re.Pattern[str], ...]
@@ -42,10 +43,16 @@ def first_match(patterns: Iterable[re.Pattern[str]], text: str) -> re.Match[str]
 
 
 class PhraseIndex:
-    """Expressions under headings. Immutable; safe from many threads."""
+    """Expressions under headings. Safe from many threads.
+
+    An expression is compiled when a text may hold a match for the first time: most never are, and all at once take
+    a second. Whether each one can be compiled is for a test to tell.
+    """
 
     def __init__(self, headings: Mapping[str, Sequence[str]], flags: re.RegexFlag = re.NOFLAG) -> None:
-        self._expressions: list[tuple[str, re.Pattern[str]]] = []
+        self._flags = flags
+        self._expressions: list[tuple[str, str]] = []
+        self._compiled: dict[int, re.Pattern[str]] = {}
         self._needs: list[list[tuple[str, ...]]] = []
         self._always: list[int] = []
         self._by_gram: dict[str, list[tuple[str, list[int]]]] = {}
@@ -53,7 +60,7 @@ class PhraseIndex:
         for heading, expressions in headings.items():
             for expression in expressions:
                 number = len(self._expressions)
-                self._expressions.append((heading, re.compile(expression, flags)))
+                self._expressions.append((heading, expression))
                 needs = needed_strings(expression, flags)
                 best = max(needs, key=_worth, default=frozenset())
                 if best and min(map(len, best)) >= GRAM:
@@ -87,9 +94,15 @@ class PhraseIndex:
                 else:
                     break
             else:
-                heading, pattern = self._expressions[number]
-                found.setdefault(heading, []).append(pattern)
+                found.setdefault(self._expressions[number][0], []).append(self._pattern(number))
         return {heading: tuple(patterns) for heading, patterns in found.items()}
+
+    def _pattern(self, number: int) -> re.Pattern[str]:
+        pattern = self._compiled.get(number)
+        if pattern is None:
+            # Two threads may both do this: either result is as good.
+            pattern = self._compiled[number] = re.compile(self._expressions[number][1], self._flags)
+        return pattern
 
 
 def needed_strings(expression: str, flags: re.RegexFlag) -> list[Strings]:
@@ -181,4 +194,4 @@ def _shortest(strings: Strings) -> tuple[str, ...]:
 def _rarest_gram(string: str) -> str:
     grams = [string[start : start + GRAM] for start in range(len(string) - GRAM + 1)]
     # A letter that is not in the list is the rarest of all.
-    return max(grams, key=lambda gram: sum(COMMON.find(letter) % 99 for letter in gram))
+    return max(grams, key=lambda gram: sum([RARITY.get(letter, 98) for letter in gram]))

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from models.artifact_files import sync_file, sync_folder
 from serve.errors import DataCommandError
-from serve.storage.migrate import newest_version
+from serve.storage.migrate import NEWEST
 from serve.storage.tables import metadata
 
 SQLITE_MARK, POSTGRES_MARK = b"SQLite format 3\0", b"PGDMP"
@@ -85,8 +85,8 @@ def _check_sqlite(path: Path) -> None:
             raise DataCommandError(f"{path} is no sound database of Firstline ({error})") from error
     if found != [("ok",)]:
         raise DataCommandError(f"{path} is damaged ({found[0][0]}); take another backup")
-    if len(versions) != 1 or versions[0][0] > newest_version():
-        raise DataCommandError(f"{path} was made by a newer program than this, which knows {newest_version()}")
+    if len(versions) != 1 or versions[0][0] > NEWEST:
+        raise DataCommandError(f"{path} was made by a newer program than this, which knows {NEWEST}")
 
 
 def _restore_sqlite(target: Path, backup: Path, replace: bool) -> None:

@@ -1,15 +1,20 @@
-"""Brings a database to the tables of this version, by Alembic; several processes may try at once."""
+"""Brings a database to the tables of this version, by Alembic; several processes may try at once.
+
+Alembic is loaded where there is something to change: a service that only starts does not wait for it.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from serve.errors import StartError
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: The version that this program's tables are of: that of the last script.
+NEWEST = "0002"
 SCRIPTS = Path(__file__).with_name("migrations")
 #: The version whose tables databases have that were made before versions were kept.
 UNVERSIONED = "0001"
@@ -17,25 +22,24 @@ UNVERSIONED = "0001"
 LOCK = 6_305_617
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
+def alembic_config(connection: Connection | None = None) -> "Config":
     """Return what Alembic needs to know: no file is read, none is written."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["connection"] = connection
     return config
 
 
-def newest_version() -> str:
-    """Return the version that this program's tables are of."""
-    return str(ScriptDirectory.from_config(alembic_config()).get_current_head())
-
-
 def version_of(connection: Connection) -> str | None:
     """Return the version that a database's tables are of, None where it has none yet."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    if found is None and inspect(connection).has_table("suggestions"):
-        return UNVERSIONED
-    return found
+    tables = inspect(connection)
+    if tables.has_table("alembic_version"):
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if found is not None:
+            return str(found)
+    return UNVERSIONED if tables.has_table("suggestions") else None
 
 
 def migrate(engine: Engine) -> None:
@@ -43,19 +47,20 @@ def migrate(engine: Engine) -> None:
 
     Raises `StartError` for a database of a newer version.
     """
-    newest = newest_version()
     with engine.connect() as connection:
-        if version_of(connection) == newest:
+        if version_of(connection) == NEWEST:
             return
+    from alembic import command
+
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         found = version_of(connection)
-        if found is not None and found > newest:
+        if found is not None and found > NEWEST:
             raise StartError(
-                f"the database is of version {found}, this program knows {newest}; start a newer program, or restore "
+                f"the database is of version {found}, this program knows {NEWEST}; start a newer program, or restore "
                 "a backup that is older"
             )
         if found == UNVERSIONED:
