@@ -1,5 +1,6 @@
 """The command line. One short function per command; what is heavy is imported inside it."""
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -252,6 +253,7 @@ def serve(  # noqa: PLR0913 - an option each
     var: Var = Path("var"),
 ) -> None:
     """Serve the API and the console until SIGTERM or Ctrl+C."""
+    gc.disable()  # `run_server` turns it on again: nothing that is loaded for it is ever given back
     from serve.run_server import ServeSettings, run_server
 
     settings = ServeSettings(
