@@ -101,6 +101,8 @@ def put_article(
     except ArticleError as error:
         raise InvalidRequest(f"markdown: {error.problem}; {error.remedy}") from error
     change, known = _change(services, caller, if_match), services.stores.articles.get(caller.desk, article_id)
+    if known is not None and not may_see(caller, known):
+        raise NotAllowed("An internal article has this id; take another, or ask for a key with the scope 'internal'.")
     if if_match is not None and known is None:
         raise PreconditionFailed("the desk has no such article; leave out If-Match to create it")
     stored = services.stores.articles.put(caller.desk, article, encoded, change)

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from serve.api.problems import problems
-from serve.errors import NotFound
-from serve.security.callers import caller_with
+from serve.errors import InvalidRequest, NotFound
+from serve.security.callers import admit_more, caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of, visible_to
 from serve.strict_json import StrictJsonRoute
@@ -65,8 +65,13 @@ def triage(ticket: TicketIn, services: Served, caller: Triager, store: Store = F
 
 
 @router.post("/triage/batch")
-def triage_batch(batch: Batch, services: Served, caller: Triager, store: Store = False) -> BatchAnswer:
-    """Triage of up to 256 tickets; a ticket that cannot be read is told in its place."""
+def triage_batch(
+    request: Request, batch: Batch, services: Served, caller: Triager, store: Store = False
+) -> BatchAnswer:
+    """Triage of up to 256 tickets, each of which counts as a request; one that cannot be read is told in its place."""
+    if len(batch.tickets) > services.limits.budget(caller):
+        raise InvalidRequest("tickets: more than this key may send in a minute; send fewer at a time")
+    admit_more(request, services, caller, len(batch.tickets) - 1)
     return BatchAnswer(items=tuple(_item(services, caller, raw, store) for raw in batch.tickets))
 
 

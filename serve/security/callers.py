@@ -88,12 +88,18 @@ def admit(request: Request, services: Services, caller: Caller, scope: str) -> C
     Raises `RateLimited` or `NotAllowed`; where the budget stands is in `request.state.rate`, for `RateHeaders`.
     """
     if not hasattr(request.state, "rate"):
-        try:
-            request.state.rate = services.limits.take(caller, services.now())
-        except RateLimited as error:
-            request.state.rate = Rate(services.limits.budget(caller), 0, error.retry_after or 1)
-            raise
+        admit_more(request, services, caller, 1)
     request.state.caller = caller
     if scope not in caller.scopes:
         raise NotAllowed(f"This key lacks the scope {scope!r}; ask for a key that has it.")
     return caller
+
+
+def admit_more(request: Request, services: Services, caller: Caller, count: int) -> None:
+    """Take so many more from the caller's budget, for a request that stands for several. Raises `RateLimited`."""
+    try:
+        for _ in range(count):
+            request.state.rate = services.limits.take(caller, services.now())
+    except RateLimited as error:
+        request.state.rate = Rate(services.limits.budget(caller), 0, error.retry_after or 1)
+        raise

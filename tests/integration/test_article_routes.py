@@ -76,6 +76,7 @@ def test_internal_articles_take_the_scope_internal(desks: TwoDesks) -> None:
     desks.call("demo", "PUT", path, ARTICLE | {"audience": "internal", "markdown": "For wombats only."})
     assert desks.call("demo", "GET", path, key=reader).status_code == 404
     assert desks.call("demo", "DELETE", path, key=reader).status_code == 404
+    assert desks.call("demo", "PUT", path, ARTICLE, reader).status_code == 403
     assert "For wombats only." not in desks.call("demo", "GET", "/v1/articles?limit=200", key=reader).text
     assert "For wombats only." in desks.call("demo", "GET", "/v1/articles?limit=200").text
     assert "For wombats only." in found(desks, audience="internal")
