@@ -57,7 +57,7 @@ def main(desk: Path, var: Path) -> None:
             if kill % 20 == 0:
                 print(f"{kill} of {KILLS} kills, {sum(acknowledged.counts.values()):,} acknowledged", flush=True)
     rows, bars = _outcome(acknowledged, ready, lost)
-    write_bench("crash_service", started, rows, bars, var / "bench")
+    write_bench("crash", started, rows, bars, var / "bench")
 
 
 def _outcome(acknowledged: Acknowledged, ready: list[float], lost: list[str]) -> tuple[list[Row], list[Bar]]:

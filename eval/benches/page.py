@@ -25,7 +25,13 @@ TITLES = {
     "spine": "The demo desk from end to end",
     "intervals": "Do the intervals contain the truth?",
     "gates": "Do the gates fire when they should?",
+    "drafting": "Drafts: support, likeness, handoff, redaction",
     "fast_path": "What triage costs beside the encoder",
+    "service": "The service under load",
+    "crash": "The service killed while it writes",
+    "live_knowledge": "Generations and articles changed under load",
+    "postgres_outage": "The service without its database",
+    "soak": "The service after half an hour",
     "large": "A thousand labels, a long history",
     "throughput": "10,000 tickets in a row",
 }
@@ -57,14 +63,22 @@ class Published(FileModel):
 
 
 def main(bench: Path, out: Path) -> None:
-    """Write the page from what the benches wrote."""
+    """Write the page from what the benches wrote; the section of a bench that was not run here stays as it is."""
     found = {name: read_bench(bench / f"{name}.json") for name in TITLES if (bench / f"{name}.json").is_file()}
     if not found:
         raise BenchError(f"{bench}: no bench has been run; run `make bench` first")
     published = read_toml(PUBLISHED, Published).figure
-    sections = [section(name, values, published) for name, values in found.items()]
+    known = sections_of(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    new = {TITLES[name]: section(name, values, published) for name, values in found.items()}
+    sections = [text for title in TITLES.values() if (text := new.get(title) or known.get(title))]
     out.write_text("\n".join([HEAD, *sections, others(published), looks_text(read_ledger())]), encoding="utf-8")
     print(f"Written to {out}")
+
+
+def sections_of(page: str) -> dict[str, str]:
+    """Return the sections of a page by title, each with its heading."""
+    parts = page.split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in parts}
 
 
 def read_bench(path: Path) -> dict[str, Any]:

@@ -90,6 +90,18 @@ def test_no_bench_is_no_page(tmp_path: Path) -> None:
         write_page(tmp_path, tmp_path / "page.md")
 
 
+def test_the_section_of_a_bench_that_was_not_run_here_stays_as_it_is(tmp_path: Path) -> None:
+    page, here = tmp_path / "page.md", tmp_path / "here"
+    write_bench("fast_path", 0.0, [{"table": "CPU", "n": 41}], [], tmp_path)
+    write_page(tmp_path, page)
+    write_bench("triage", 0.0, [{"table": "banking77: category", "n": 7}], [], here)
+    for _ in range(2):
+        write_page(here, page)
+    said = page.read_text(encoding="utf-8")
+    assert said.count("| 41 |") == said.count("## What triage costs beside the encoder") == 1
+    assert said.index("banking77: category") < said.index("| 41 |")
+
+
 def test_the_page_says_when_a_table_was_measured(tmp_path: Path) -> None:
     rows = rows_of_run(
         "clinc150", SetResult([{"table": "clinc150: category", "n": 7}], [], {}, "c"), date(2026, 2, 2), 1
