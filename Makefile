@@ -47,7 +47,7 @@ check: $(READY) ## Lint, types and import contracts only
 	@$(BIN)/lint-imports
 
 test-service: $(READY) ## Only the served API: thousands of requests of every sort (API_EXAMPLES), two desks, threats, storage
-	@API_EXAMPLES=$${API_EXAMPLES:-150} $(BIN)/python -m pytest -q -rP tests/integration/test_api_cases.py
+	@API_EXAMPLES=$${API_EXAMPLES:-200} $(BIN)/python -m pytest -q -rP tests/integration/test_api_cases.py
 	@$(BIN)/python -m pytest -q tests/contract tests/integration/test_desks_apart.py tests/integration/test_scopes.py
 
 openapi: $(READY) ## Write openapi.json, the API's description, after a change of routes

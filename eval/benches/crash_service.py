@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from eval.benches.frame import Bar, Row, write_bench
-from eval.benches.service_process import NO_ANSWER, Api, Place, Service, free_port, serving
+from eval.benches.service_process import NO_ANSWER, Api, Calls, Place, Service, free_port, serving
 
 KILLS = int(os.environ.get("KILLS", "200"))
 SEED = 20
@@ -46,12 +46,12 @@ def main(desk: Path, var: Path) -> None:
     started, draw = time.monotonic(), random.Random(SEED)  # noqa: S311 - no secret
     acknowledged, ready, lost = Acknowledged(), [], []
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(desk, var, f"sqlite:///{folder}/crash.db")
+        place = Place.in_folder(Path(folder), desk, var)
         api = Api(free_port(), place.new_key())
         for kill in range(KILLS + 1):
             with serving(place, api) as service:
                 ready.append(service.seconds)
-                lost += _missing(api, acknowledged, None if kill == KILLS else 200)
+                lost += missing(api, acknowledged, None if kill == KILLS else 200)
                 if kill < KILLS:
                     _write_until_killed(service, acknowledged, draw.uniform(*LIFE), kill)
             if kill % 20 == 0:
@@ -97,12 +97,13 @@ def _write(api: Api, acknowledged: Acknowledged, name: str, stopped: Callable[[]
     while not stopped():
         turn += 1
         try:
-            _write_once(api, acknowledged, f"{name}-{turn}")
+            write_once(api, acknowledged, f"{name}-{turn}")
         except NO_ANSWER:
             return
 
 
-def _write_once(api: Api, acknowledged: Acknowledged, name: str) -> None:
+def write_once(api: Calls, acknowledged: Acknowledged, name: str) -> None:
+    """Write one of everything, and keep what was acknowledged."""
     ticket = {"id": f"T-{name}", "subject": "Printer", "body": f"My printer prints nothing since {name}."}
     status, made = api.call("POST", "/v1/suggestions", ticket)
     if status == http.client.CREATED:
@@ -113,9 +114,9 @@ def _write_once(api: Api, acknowledged: Acknowledged, name: str) -> None:
         )
         if status == http.client.CREATED:
             acknowledged.add("feedback", f"/v1/feedback/{given['id']}", name)
-    message = {"author": "customer", "text": f"Still nothing, {name}!"}
-    if api.call("POST", f"/v1/tickets/T-{name}/messages", message)[0] == http.client.CREATED:
-        acknowledged.add("messages", f"/v1/tickets/T-{name}", message["text"])
+        message = {"author": "customer", "text": f"Still nothing, {name}!"}
+        if api.call("POST", f"/v1/tickets/T-{name}/messages", message)[0] == http.client.CREATED:
+            acknowledged.add("messages", f"/v1/tickets/T-{name}", message["text"])
     article = {
         "title": f"Printer {name}",
         "markdown": f"Off and on, {name}.",
@@ -129,7 +130,7 @@ def _write_once(api: Api, acknowledged: Acknowledged, name: str) -> None:
         acknowledged.add("articles", f"{path}?version={stored['version']}", f"Printer {name}")
 
 
-def _missing(api: Api, acknowledged: Acknowledged, newest: int | None) -> list[str]:
+def missing(api: Api, acknowledged: Acknowledged, newest: int | None) -> list[str]:
     """Return the acknowledged paths that are not found again, of the newest so many (None: of all)."""
     wanted = list(acknowledged.found_at.items())
     lost = []

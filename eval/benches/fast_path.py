@@ -40,7 +40,7 @@ def main(desk: Path, var: Path) -> None:
     known = known_articles(desk, engine)
     tickets = [case.ticket for case in load_cases(desk / "cases.jsonl", engine.rules.taxonomy, known)]
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(desk, var, f"sqlite:///{folder}/bench.db")
+        place = Place.in_folder(Path(folder), desk, var)
         with serving(place, Api(free_port(), place.new_key())) as server:
             rounds = measure(server, engine, tickets)
     rows, bar = outcome(rounds, len(tickets))

@@ -40,7 +40,7 @@ def main(desk: Path, var: Path) -> None:
     bodies = [ticket.model_copy(update={"id": None}).model_dump_json(exclude_defaults=True) for ticket in tickets]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(desk, var, f"sqlite:///{folder}/bench.db")
+        place = Place.in_folder(Path(folder), desk, var)
         with serving(place, Api(free_port(), place.new_key())) as server:
             loaded = [_loaded(server, path, seconds, bodies, rows) for path, seconds in PATHS.items()]
             cpu_rows, cpu_bar = outcome(measure(server, engine, tickets), len(tickets))

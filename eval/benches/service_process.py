@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from eval.benches.measured_process import COMMAND
 from eval.errors import BenchError
@@ -45,6 +46,14 @@ class Place:
         command = ["keys", "create", str(self.desk), "--per-minute", "1000000", *self._where]
         return run_command(*command, *(part for scope in SCOPES for part in ("--scope", scope))).split()[-1]
 
+    @classmethod
+    def in_folder(cls, folder: Path, desk: Path, var: Path, database: str | None = None) -> "Place":
+        """Return a copy of what was built, in a folder of its own: what a service compacts is of its database."""
+        for name in ("generations", "encoders"):
+            if (var / name).is_dir():
+                shutil.copytree(var / name, folder / "var" / name, symlinks=True)
+        return cls(desk, folder / "var", database or f"sqlite:///{folder / 'bench.db'}")
+
     @property
     def _where(self) -> tuple[str, ...]:
         return "--database", self.database, "--var", str(self.var)
@@ -54,6 +63,14 @@ class Place:
         command = [COMMAND, "serve", str(self.desk), "--port", str(port), "--workers", str(workers), *self._where]
         with log.open("ab") as file:
             return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)  # noqa: S603 - ours
+
+
+class Calls(Protocol):
+    """What benches ask of an `Api`, so that another may stand before it."""
+
+    def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+        """Return status and JSON of an answer."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -116,15 +133,17 @@ class Service:
 @contextmanager
 def serving(place: Place, api: Api, workers: int = 1) -> Iterator[Service]:
     """Serve in processes of their own, killed when the block ends. Raises `BenchError` where they do not start."""
-    log = place.var / "bench" / "server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log = place.var / "server.log"
     log.unlink(missing_ok=True)
     began = time.perf_counter()
     process = place.start(api.port, log, workers)
     try:
         while not api.is_ready():
             if process.poll() is not None or time.perf_counter() - began > START:
-                raise BenchError(f"`firstline serve` did not become ready; {log} says why")
+                last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"])[
+                    -1
+                ]
+                raise BenchError(f"`firstline serve` did not become ready: {last}")
             time.sleep(0.02)
         yield Service(process, api, time.perf_counter() - began)
     finally:
