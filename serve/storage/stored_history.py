@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Executable, Row, Select, bindparam, func, sel
 from models.protocols import FloatArray, TextEncoder
 from serve.storage.database import Database
 from serve.storage.open_tickets import OpenTicket, OpenTickets
-from serve.storage.tables import UtcTime, tickets
+from serve.storage.tables import UtcTime, audit_log, tickets
 from serve.storage.ticket_life import WAITING, requester_columns
 from triage.history import PastContact, same_requester
 from triage.tickets import Ticket
@@ -23,8 +23,10 @@ from triage.tickets import Ticket
 MAX_CONTACTS = 500
 #: Open tickets that are kept in memory: 15 MB at 384 dimensions.
 MAX_OPEN = 10_000
-#: Seconds between two looks at what changed, and between two at everything: rows that are erased leave no trace.
+#: Seconds between two looks at what changed, and between two at everything.
 LOOK, LOOK_AT_ALL = 0.25, 60.0
+#: So long an erasure may take from the moment that the log names.
+LONGEST_REMOVAL = timedelta(minutes=15)
 #: A row is seen so much later than its time says, at most: its writer was slow, or has a clock that is behind.
 LATE = timedelta(seconds=10)
 #: Vectors that are read by one query.
@@ -38,6 +40,12 @@ CHANGED = (
     select(*_marks, _row.status, _row.encoder, _row.updated_at)
     .where(_this_desk, _row.updated_at >= bindparam("since", type_=UtcTime))
     .limit(MAX_OPEN)
+)
+#: Rows that are removed leave no trace among the tickets, but one in the log, in the same transaction.
+REMOVED = select(func.max(audit_log.c.id)).where(
+    audit_log.c.desk == bindparam("desk"),
+    audit_log.c.at >= bindparam("since", type_=UtcTime),
+    audit_log.c.action.in_(("requester.erase", "retention")),
 )
 LATEST = select(func.max(_row.updated_at)).where(_this_desk)
 NEWEST_OPEN: Select[Any] = (
@@ -89,6 +97,7 @@ class StoredHistory:
         self._open: OpenTickets | None = None
         self._seen = now()
         self._look_at = self._look_at_all_at = 0.0
+        self._removed: int | None = None
 
     def contacts(self, ticket: Ticket, since: datetime, until: datetime) -> Sequence[PastContact]:
         """Return what the ticket's requester wrote in a span, both ends included: the newest `MAX_CONTACTS`."""
@@ -125,12 +134,6 @@ class StoredHistory:
         with self._lock:
             self._look(2 * LOOK)
 
-    def forget(self, ticket_id: str) -> None:
-        """Name a ticket no more among the open ones; to be called once its row is erased."""
-        with self._lock:
-            if self._open is not None:
-                self._open = self._open.changed({ticket_id}, (), MAX_OPEN)
-
     def _current(self) -> OpenTickets:
         known = self._open
         if known is not None and (self._clock() < self._look_at or not self._lock.acquire(blocking=False)):
@@ -147,9 +150,11 @@ class StoredHistory:
     def _look(self, rest: float) -> None:
         known, moment = self._open, self._clock()
         with self._database.reading() as connection:
-            if known is None or moment >= self._look_at_all_at:
+            asked = {"desk": self._desk, "since": self._now() - LONGEST_REMOVAL}
+            removed = connection.execute(REMOVED, asked).scalar_one_or_none()
+            if known is None or moment >= self._look_at_all_at or removed not in (None, self._removed):
                 self._open = self._all(connection, known or OpenTickets())
-                self._look_at_all_at = moment + LOOK_AT_ALL
+                self._look_at_all_at, self._removed = moment + LOOK_AT_ALL, removed
             else:
                 self._open = self._changes(connection, known)
         self._look_at = self._clock() + rest
