@@ -43,11 +43,12 @@ ROUTERS = (
 @dataclass(frozen=True)
 class AppLimits:
     """What requests must keep to. hosts: names that they may call the service by, none for any; in_flight: how many are
-    worked on at a time.
+    let in at a time, and slow_in_flight where they take long: see `LoadShedding`.
     """
 
     hosts: Sequence[str] = ()
     in_flight: int = MAX_WAITING + 2 * MAX_CALLS
+    slow_in_flight: int = MAX_WAITING
 
 
 def create_app(services: Services, version: str, limits: AppLimits | None = None) -> FastAPI:
@@ -61,7 +62,7 @@ def create_app(services: Services, version: str, limits: AppLimits | None = None
     # The innermost first.
     app.add_middleware(Idempotency, keeping=keeping)
     app.add_middleware(BodyLimit)
-    app.add_middleware(LoadShedding, most=limits.in_flight)
+    app.add_middleware(LoadShedding, most=limits.in_flight, few=limits.slow_in_flight)
     app.add_middleware(HostCheck, allowed=limits.hosts)
     app.add_middleware(RateHeaders)
     app.add_middleware(SafeAnswers)

@@ -12,6 +12,8 @@ log = logging.getLogger("firstline.serve")
 
 #: A process that has not finished by then is taken for dead, and another one begins.
 LEASE = timedelta(minutes=30)
+#: What failed is not tried again at once, and not by every process in turn: it may take all of a core.
+PAUSE = timedelta(minutes=1)
 
 
 class Compactor:
@@ -21,11 +23,14 @@ class Compactor:
         """owner: names this process, unlike any other."""
         self._leases, self._owner, self._now = leases, owner, now
         self._running: dict[str, threading.Thread] = {}
+        self._not_before: dict[str, datetime] = {}
 
     def look_at(self, desk: ServedDesk) -> None:
         """Begin to compact a desk where that is due and nobody does."""
         thread = self._running.get(desk.id)
-        if not desk.live.needs_compaction or (thread is not None and thread.is_alive()):
+        if not (desk.live.needs_compaction and desk.serves_current) or (thread is not None and thread.is_alive()):
+            return
+        if desk.id in self._not_before and self._now() < self._not_before[desk.id]:
             return
         if self._leases.take(desk.id, self._owner, self._now(), LEASE):
             thread = threading.Thread(target=self._compact, args=(desk,), name=f"compact-{desk.id}", daemon=True)
@@ -43,5 +48,6 @@ class Compactor:
             log.info("desk %s: generation %s is compacted", desk.id, made.name)
         except Exception as error:
             log.error("desk %s could not be compacted: %s", desk.id, type(error).__name__)
+            self._not_before[desk.id] = self._now() + PAUSE
         finally:
             self._leases.give_back(desk.id, self._owner)

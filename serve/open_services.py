@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from models.micro_batch import MicroBatcher
 from models.protocols import TextEncoder
@@ -90,12 +91,14 @@ class Encoders:
 
     def __init__(self) -> None:
         self._known: dict[str, MicroBatcher] = {}
+        self._lock = Lock()
 
-    def share(self, encoder: TextEncoder) -> TextEncoder:
-        """Return the batcher over an encoder; that of the first one of its identity."""
-        if encoder.identity not in self._known:
-            self._known[encoder.identity] = MicroBatcher(encoder)
-        return self._known[encoder.identity]
+    def share(self, identity: str, opened: Callable[[], TextEncoder]) -> TextEncoder:
+        """Return the batcher over the encoder of an identity, which is opened where nobody has brought it yet."""
+        with self._lock:
+            if identity not in self._known:
+                self._known[identity] = MicroBatcher(opened())
+            return self._known[identity]
 
     def close(self) -> None:
         """Stop all of them; what waits is answered first."""

@@ -43,7 +43,7 @@ from triage.tickets import Ticket
 KEY_LIFE = timedelta(hours=12)
 #: Requests that are worked on at a time, in a thread each: more make none of them faster, and keep the event loop from
 #: its turn. As many again, and more, may wait for one; whoever comes then is turned away at once.
-THREADS = 16
+THREADS = 10
 IN_FLIGHT = 128
 #: Seconds beyond all others after which a worker that does not stop is killed.
 MARGIN = 5.0
@@ -121,7 +121,7 @@ def serve_here(
         gc.freeze()
         gc.enable()
         metrics.set_build(importlib.metadata.version("firstline"))
-        app = application(services, readiness, AppLimits(settings.allowed_hosts, settings.max_in_flight))
+        app = application(services, readiness, AppLimits(settings.allowed_hosts, settings.max_in_flight, 2 * THREADS))
         hooks = Hooks(partial(begin, opened), partial(gauges.set, services))
         server = DrainingServer(uvicorn_config(app), readiness, hooks, settings.drain_seconds, parent is not None)
         if parent is not None:

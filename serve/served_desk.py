@@ -18,7 +18,7 @@ from retrieval.errors import ArticleError
 from retrieval.live_search import LiveSearch, Snapshot
 from retrieval.passages import split_into_passages, text_to_encode
 from serve.storage.article_store import ArticleStore, Change, Encoded, hash_of_texts
-from triage.assembly import engine_of, generations_of
+from triage.assembly import Share, engine_of, generations_of
 from triage.compaction import compact
 from triage.desk_files import read_rules
 from triage.engine import TriageEngine
@@ -33,13 +33,13 @@ log = logging.getLogger("firstline.serve")
 class DeskPlace:
     """Where a desk lies and what it is served with.
 
-    share: gives an encoder that other desks may use, too; history: what the desk knows of its tickets, for an encoder.
+    share: see `triage.assembly.engine_of`; history: what the desk knows of its tickets, for an encoder.
     """
 
     folder: Path
     var: Path
     articles: ArticleStore
-    share: Callable[[TextEncoder], TextEncoder]
+    share: Share
     history: Callable[[str, TextEncoder], TicketHistory]
 
 
@@ -64,7 +64,7 @@ class ServedDesk:
         self.settings = read_rules(place.folder).settings
         self.id = self.settings.id
         self._generations = generations_of(self.settings, place.var)
-        self._refused = ""
+        self._refused: tuple[object, ...] = ()
         self._earlier: dict[tuple[str, int], TriageEngine] = {}
         self._looking_back = Lock()
         generation = self._generations.open_current(log.error)
@@ -87,19 +87,33 @@ class ServedDesk:
         A generation that is not sound is refused once, and what is served stays.
         """
         current = self._generations.current_name()
-        if current not in (self._base.engine.versions.generation, self._refused):
+        if current != self._base.engine.versions.generation and self._mark_of(current) != self._refused:
+            mark = self._mark_of(current)  # as it is before it is read
             try:
                 self._base = self._open(self._generations.open(current))
-                self._refused = ""
+                self._refused = ()
             except Exception as error:
                 log.error("generation %s of desk %s is refused: %s", current, self.id, type(error).__name__)
-                self._refused = current
+                self._refused = mark
         self._base.live.refresh()
         found = _engine(self._base.engine, self._base.live.snapshot)
         if found.versions == self._engine.versions:
             return False
         self._engine = found
         return True
+
+    def _mark_of(self, generation: str) -> tuple[object, ...]:
+        """Return what tells a generation from a later one in its place: numbers that are free again are given again."""
+        try:
+            found = (self._generations.root / generation).stat()
+        except OSError:
+            return (generation,)
+        return generation, found.st_ino, found.st_ctime_ns
+
+    @property
+    def serves_current(self) -> bool:
+        """Whether the current generation is what is served: not before it was taken up, and not where it is refused."""
+        return self._generations.current_name() == self._base.engine.versions.generation
 
     def encoded(self, article: Article) -> Encoded:
         """Return the vectors of an article's passages: slow, so never to be called inside a transaction.
@@ -133,8 +147,7 @@ class ServedDesk:
         return made
 
     def _open(self, generation: Generation, until: int | None = None) -> _Base:
-        engine = engine_of(generation, self.place.folder, self.place.var)
-        engine = replace(engine, encoder=self.place.share(engine.encoder))
+        engine = engine_of(generation, self.place.folder, self.place.var, share=self.place.share)
         engine = replace(engine, history=self.place.history(self.id, engine.encoder))
         encoded = partial(self._known_vectors, encoder=engine.encoder)
         changes = StoredChanges(self.place.articles, self.id, engine.search.documents, encoded, until)

@@ -30,6 +30,8 @@ log = logging.getLogger("firstline")
 HASHING = "hashing"
 #: How the identity of an exported encoder begins.
 EXPORTED = "openvino-"
+#: Returns the encoder of an identity: one that is known, or what the other argument opens.
+Share = Callable[[str, Callable[[], TextEncoder]], TextEncoder]
 
 
 def generations_of(settings: DeskSettings, var: Path) -> Generations:
@@ -106,11 +108,18 @@ def build_engine(
     return engine_of(generation, folder, var, detector)
 
 
-def engine_of(generation: Generation, folder: Path, var: Path, detector: Detector = detect) -> TriageEngine:
-    """Return the engine of one generation."""
+def engine_of(
+    generation: Generation,
+    folder: Path,
+    var: Path,
+    detector: Detector = detect,
+    share: Share = lambda _, opened: opened(),
+) -> TriageEngine:
+    """Return the engine of one generation; share: may know its encoder already, which takes half a second to open."""
     rules: DeskRules = read_rules(generation.folder)
     built_with = generation.manifest["encoder"]
-    encoder = open_encoder(built_with["identity"], rules.settings, folder, var)
+    identity = built_with["identity"]
+    encoder = share(identity, lambda: open_encoder(identity, rules.settings, folder, var))
     if encoder.dimension != built_with["dimension"]:
         raise GenerationError(
             f"{generation.folder} holds vectors of {built_with['dimension']} numbers, the encoder {encoder.identity} "

@@ -7,15 +7,19 @@ cannot hide it; Tene, "How NOT to measure latency", 2013).
 
 import asyncio
 import json
+import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 #: Seconds after which an answer is given up.
 PATIENCE = 60.0
+#: Seconds within which the clients of a closed loop begin.
+START = 1.0
+#: Seconds after which a connection that was not used may be closed by the service, and is opened anew.
+IDLE = 3.0
 #: Connections that are opened at a time.
 OPENING = 100
 
@@ -39,7 +43,7 @@ class Found:
 
     seconds: float = 0.0
     answers: dict[str, list[float]] = field(default_factory=dict)
-    failures: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, int] = field(default_factory=dict)
     health: list[float] = field(default_factory=list)
     health_failures: int = 0
 
@@ -49,14 +53,18 @@ class Found:
 
 
 class Client:
-    """One connection that is opened again where it was closed."""
+    """One connection that is opened again where it was closed. retry_after: seconds that the last answer named."""
 
     def __init__(self, port: int, key: str) -> None:
         self._port, self._key = port, key
+        self.retry_after = 0.0
+        self._used = time.perf_counter()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect, where that was not done."""
+        if time.perf_counter() - self._used > IDLE:
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         return self._streams
@@ -72,8 +80,11 @@ class Client:
             writer.write(head.encode() + body)
             await writer.drain()
             answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+            wait = next((line for line in answer.split(b"\r\n") if line.startswith(b"retry-after:")), b":0")
+            self.retry_after = float(wait.split(b":")[1])
             length = next(line for line in answer.split(b"\r\n") if line.startswith(b"content-length:"))
             await reader.readexactly(int(length.split(b":")[1]))
+            self._used = time.perf_counter()
             if b"connection: close" in answer:
                 self.close()
             return int(answer.split(b" ", 2)[1])
@@ -116,9 +127,12 @@ async def run(load: Load) -> Found:
 
 async def _ask_until(client: Client, load: Load, bodies: Sequence[bytes], found: Found, end: float) -> None:
     turn = 0
+    # A thousand that begin in the same millisecond are no load that anybody has: they come within the first second.
+    await asyncio.sleep(START * random.random())  # noqa: S311 - no secret
     while time.perf_counter() < end:
         await _timed(client, load.path, bodies[turn % len(bodies)], found, time.perf_counter())
         turn += 1
+        await asyncio.sleep(min(client.retry_after, max(0.0, end - time.perf_counter())))
 
 
 async def _open_loop(load: Load, clients: Sequence[Client], bodies: Sequence[bytes], found: Found) -> None:
@@ -146,12 +160,11 @@ async def _timed(client: Client, path: str, body: bytes, found: Found, due: floa
     try:
         status = await asyncio.wait_for(client.ask("POST", path, body), PATIENCE)
     except (OSError, EOFError, TimeoutError) as error:
-        found.failures[type(error).__name__] += 1
+        name = type(error).__name__
+        found.failures[name] = found.failures.get(name, 0) + 1
         await asyncio.sleep(0.05)
     else:
         found.add(status, time.perf_counter() - due)
-        if status in (429, 503):
-            await asyncio.sleep(1.0)  # as Retry-After asks
 
 
 async def _watch_health(load: Load, found: Found, end: float) -> None:

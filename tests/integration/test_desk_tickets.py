@@ -95,7 +95,7 @@ def api(built: Path, database_url: str) -> Iterator[Api]:
     def history(desk: str, encoder: Any) -> StoredHistory:
         return StoredHistory(database, desk, encoder, now, lambda: float(seconds[0]))
 
-    desk = ServedDesk(DeskPlace(built / "desk", built / "var", stores.articles, lambda one: one, history))
+    desk = ServedDesk(DeskPlace(built / "desk", built / "var", stores.articles, lambda _, opened: opened(), history))
     services = Services({"demo": desk, "other": desk}, stores, RateLimiter(database), now)
     keys = {}
     for name in ("demo", "other", "weak"):

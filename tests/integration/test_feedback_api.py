@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, project: Path) -> ServedDes
     settings.write_text(settings.read_text().replace('encoder = "all-MiniLM-L6-v2"', 'encoder = "hashing"'))
     build_desk(without_wording(root / "desk"), root / "var")
     database = Database.open(f"sqlite:///{root / 'desk.db'}")
-    place = DeskPlace(root / "desk", root / "var", Stores.of(database).articles, lambda one: one, no_history)
+    place = DeskPlace(root / "desk", root / "var", Stores.of(database).articles, lambda _, opened: opened(), no_history)
     desk = ServedDesk(place)
     database.close()
     return desk

@@ -3,15 +3,16 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from conftest import build_desk
 from eval_builders import without_wording
 
+from models.protocols import TextEncoder
 from retrieval.articles import Article
 from serve.compactor import Compactor
 from serve.follower import Follower
@@ -38,7 +39,7 @@ class Place:
     def served(self) -> ServedDesk:
         adopt_folder(self.desk, "demo", self.store, NOW)
         return ServedDesk(
-            DeskPlace(self.desk, self.var, self.store, lambda one: one, lambda desk, encoder: NoHistory())
+            DeskPlace(self.desk, self.var, self.store, lambda _, opened: opened(), lambda desk, encoder: NoHistory())
         )
 
     def put(self, served: ServedDesk, article: Article) -> int:
@@ -164,6 +165,72 @@ def test_a_generation_that_is_damaged_is_refused_and_the_old_one_serves(place: P
     served._generations.roll_back("000001")
     served.refresh()
     assert served.engine.versions.generation == "000001"
+
+
+def test_a_sound_generation_in_the_place_of_a_refused_one_is_taken_up(place: Place) -> None:
+    served = place.served()
+    made = served.compacted(NOW)
+    (made.folder / "articles.faiss").write_bytes(b"damaged")
+    served.refresh()
+    assert not served.serves_current
+    served._generations.roll_back("000001")
+    shutil.rmtree(made.folder)
+    assert served.compacted(NOW).name == made.name
+    served.refresh()
+    assert served.engine.versions.generation == made.name
+    assert served.serves_current
+
+
+def test_a_desk_is_not_compacted_again_and_again_beside_a_refused_generation(place: Place) -> None:
+    served, now = place.served(), [NOW]
+    for number in range(30):
+        place.put(served, replace(ODD, id=f"kb-new-{number}"))
+    served.refresh()
+    made = served.compacted(NOW)
+    (made.folder / "articles.faiss").write_bytes(b"damaged")
+    served.refresh()
+    mine = Compactor(Leases(place.store._database), "me", lambda: now[0])
+    mine.look_at(served)
+    mine.stop()
+    assert served._generations.names() == ["000001", "000002"]
+    assert not mine._running
+
+
+def test_what_could_not_be_compacted_is_tried_again_after_a_pause(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, now, tries = place.served(), [NOW], []
+    for number in range(30):
+        place.put(served, replace(ODD, id=f"kb-new-{number}"))
+    served.refresh()
+
+    def fail(moment: datetime) -> None:
+        tries.append(moment)
+        raise OSError
+
+    monkeypatch.setattr(served, "compacted", fail)
+    mine = Compactor(Leases(place.store._database), "me", lambda: now[0])
+    for minutes in (0, 0, 0.5, 1, 1.5, 2):
+        now[0] = NOW + timedelta(minutes=minutes)
+        mine.look_at(served)
+        mine.stop()
+    assert [(moment - NOW).total_seconds() for moment in tries] == [0, 60, 120]
+
+
+def test_a_new_generation_opens_no_encoder_that_is_known(place: Place) -> None:
+    opened: list[str] = []
+
+    def share(identity: str, open_it: Callable[[], TextEncoder]) -> TextEncoder:
+        opened.append(identity)
+        return known if len(opened) > 1 else open_it()
+
+    served = ServedDesk(DeskPlace(place.desk, place.var, place.store, share, lambda desk, encoder: NoHistory()))
+    known = served.engine.encoder
+    served.compacted(NOW)
+    served.refresh()
+    assert served.engine.versions.generation == "000002"
+    assert served.engine.encoder is known
+    assert len(set(opened)) == 1 < len(opened)
 
 
 def test_of_two_processes_one_compacts(place: Place) -> None:

@@ -55,7 +55,7 @@ class Client:
 def test_one_too_many_is_told_when_to_come_back_before_its_body_is_read() -> None:
     async def story() -> None:
         held = Held()
-        client = Client(LoadShedding(held, MOST))
+        client = Client(LoadShedding(held, MOST, draw=lambda: 0.0))
         waiting = await client.begin(MOST)
         start, body = await asyncio.wait_for(client.ask(), 1)
         headers = dict(start["headers"])
@@ -116,5 +116,38 @@ def test_no_other_path_gets_past_the_limit(path: str) -> None:
         assert (await client.ask(path))[0]["status"] == 503
         held.gate.set()
         await asyncio.gather(*waiting)
+
+    asyncio.run(story())
+
+
+def test_where_requests_take_long_fewer_are_let_in_and_later_as_many_as_before() -> None:
+    async def story() -> None:
+        now, held = [0.0], Held()
+        shedding = LoadShedding(held, 40, 10, lambda: now[0], lambda: 0.5)
+        client = Client(shedding)
+
+        async def let_in(seconds: float) -> int:
+            """Send sixty at once, let them take so long, and return how many were let in."""
+            held.gate.clear()
+            tasks = [asyncio.create_task(client.ask()) for _ in range(60)]
+            await asyncio.sleep(0)
+            now[0] += seconds
+            held.gate.set()
+            answers = [answer[0] for answer in await asyncio.gather(*tasks)]
+            waits = {dict(one["headers"])[b"retry-after"] for one in answers if one["status"] == 503}
+            assert waits <= {str(wait).encode() for wait in range(1, 31)}
+            return sum(one["status"] == 200 for one in answers)
+
+        assert [await let_in(0.5) for _ in range(3)] == [40, 40, 40]
+        slow = [await let_in(4.0) for _ in range(20)]
+        assert slow == sorted(slow, reverse=True)
+        assert (slow[0], slow[-1]) == (40, 10)
+        held.gate.clear()
+        waiting = await client.begin(10)
+        # They took 4 seconds: half as long again is the middle of what is drawn.
+        assert dict((await client.ask())[0]["headers"])[b"retry-after"] == b"6"
+        held.gate.set()
+        await asyncio.gather(*waiting)
+        assert [await let_in(0.5) for _ in range(30)][-1] == 40
 
     asyncio.run(story())
