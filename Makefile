@@ -60,7 +60,7 @@ demo-drafts: $(READY) ## Print twenty drafts beside their sources, to be read
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.demo_drafts $(DESK)
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-page ## Run every bench (some hours, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-live-knowledge bench-outage bench-soak bench-page ## Run every bench (some hours, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing
@@ -116,6 +116,18 @@ bench-service: $(READY) ## Demo desk served: requests a second and times, 1 to 1
 bench-crash: $(READY) ## Demo desk served: kill -9 under write load (KILLS, 200), is anything lost that was acknowledged?
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.benches.crash_service $(DESK)
+
+bench-live-knowledge: $(READY) ## Two workers: 50 swaps of generations and 500 changes of articles under load (SWAPS, CHANGES)
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.live_knowledge $(DESK)
+
+bench-outage: $(READY) ## Two workers: a real PostgreSQL stopped and started under write load (OUTAGES, 20)
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -W ignore -m eval.benches.outage_service $(DESK)
+
+bench-soak: $(READY) ## Demo desk served at half load (SOAK_MIN, 30): memory, open files, the write-ahead log
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.soak_service $(DESK)
 
 bench-page: $(READY) ## Write BENCHMARKS.md from var/bench
 	@$(BIN)/python -m eval.benches.page
