@@ -60,7 +60,7 @@ demo-drafts: $(READY) ## Print twenty drafts beside their sources, to be read
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.demo_drafts $(DESK)
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-live-knowledge bench-outage bench-soak bench-page ## Run every bench (some hours, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-page ## Run every bench (some hours, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing
@@ -121,13 +121,13 @@ bench-live-knowledge: $(READY) ## Two workers: 50 swaps of generations and 500 c
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.benches.live_knowledge $(DESK)
 
-bench-outage: $(READY) ## Two workers: a real PostgreSQL stopped and started under write load (OUTAGES, 20)
+bench-postgres-outage: $(READY) ## A real PostgreSQL stopped and started under write load, one worker and two (OUTAGES, 10)
 	@$(BIN)/firstline build $(DESK) --if-missing
-	@$(BIN)/python -W ignore -m eval.benches.outage_service $(DESK)
+	@$(BIN)/python -W ignore -m eval.benches.postgres_outage $(DESK)
 
 bench-soak: $(READY) ## Demo desk served at half load (SOAK_MIN, 30): memory, open files, the write-ahead log
 	@$(BIN)/firstline build $(DESK) --if-missing
-	@$(BIN)/python -m eval.benches.soak_service $(DESK)
+	@$(BIN)/python -m eval.benches.soak $(DESK)
 
 bench-page: $(READY) ## Write BENCHMARKS.md from var/bench
 	@$(BIN)/python -m eval.benches.page

@@ -30,7 +30,7 @@ TITLES = {
     "service": "The service under load",
     "crash": "The service killed while it writes",
     "live_knowledge": "Generations and articles changed under load",
-    "outage": "The service without its database",
+    "postgres_outage": "The service without its database",
     "soak": "The service after half an hour",
     "large": "A thousand labels, a long history",
     "throughput": "10,000 tickets in a row",

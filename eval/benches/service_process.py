@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,8 @@ from eval.machine import memory_mib
 
 #: Seconds that a server may take to start, and to answer.
 START, ANSWER = 120.0, 60.0
+#: What is said once requests are accepted.
+ADDRESS = "Firstline is at"
 SCOPES = (
     "triage",
     "suggest",
@@ -132,22 +134,28 @@ class Service:
 
 @contextmanager
 def serving(place: Place, api: Api, workers: int = 1) -> Iterator[Service]:
-    """Serve in processes of their own, killed when the block ends. Raises `BenchError` where they do not start."""
+    """Serve in processes of their own until the block ends. Raises `BenchError` where not all of them start.
+
+    One process is killed in the end; workers are told to stop first, so that their parent sees to all of them.
+    """
     log = place.var / "server.log"
     log.unlink(missing_ok=True)
     began = time.perf_counter()
     process = place.start(api.port, log, workers)
     try:
-        while not api.is_ready():
+        # The address is said once all workers are ready; any of them may answer that it is.
+        while not (api.is_ready() and (workers == 1 or ADDRESS in log.read_text(encoding="utf-8", errors="replace"))):
             if process.poll() is not None or time.perf_counter() - began > START:
-                last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"])[
-                    -1
-                ]
+                last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing said"])[-1]
                 raise BenchError(f"`firstline serve` did not become ready: {last}")
             time.sleep(0.02)
         yield Service(process, api, time.perf_counter() - began)
     finally:
-        process.terminate() if workers > 1 else process.kill()
+        if workers > 1:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(ANSWER)
+        process.kill()
         process.wait(ANSWER)
 
 
