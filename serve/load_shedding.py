@@ -26,7 +26,7 @@ class LoadShedding:
 
     That is `most`; where they take longer than `SLOW` it goes down, to `few` at least: what is let in then only waits
     (additive increase, multiplicative decrease, as in TCP; Chiu and Jain, 1989). Who is refused is told to wait as long
-    as requests take, and by chance up to twice as long, so that not all come back at once.
+    as requests take, and by chance up to four times as long, so that not all come back at once.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class LoadShedding:
         """most, few: requests, as many where few are not named; clock: in seconds; draw: of [0, 1)."""
         self._app, self._most, self._few = app, most, most if few is None else min(most, few)
         self._clock, self._draw = clock, draw
+        self._told_at = -math.inf
         self._limit, self._in_flight, self._seconds = float(most), 0, 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,6 +49,7 @@ class LoadShedding:
             await self._app(scope, receive, send)
             return
         if self._in_flight >= int(self._limit):
+            self._tell_now_and_then(scope)
             detail = "Too many requests are being worked on here; try again after the seconds that Retry-After names."
             await problem(503, "overloaded", detail, {"Retry-After": str(self._wait())})(scope, receive, send)
             return
@@ -64,5 +66,13 @@ class LoadShedding:
         changed = self._limit * (1 - LESS) if seconds > SLOW else self._limit + MORE
         self._limit = min(self._most, max(self._few, changed))
 
+    def _tell_now_and_then(self, scope: Scope) -> None:
+        """Have one refusal a second logged: a thousand lines a second would take what is left of the process."""
+        now = self._clock()
+        if now - self._told_at < 1:
+            scope.setdefault("state", {})["untold"] = True
+        else:
+            self._told_at = now
+
     def _wait(self) -> int:
-        return min(LONGEST_WAIT, math.ceil(max(1.0, self._seconds) * (1 + self._draw())))
+        return min(LONGEST_WAIT, math.ceil(max(1.0, self._seconds) * (1 + 3 * self._draw())))

@@ -74,11 +74,11 @@ def route_of(scope: Scope) -> str:
 
 
 def tell(scope: Scope, status: int, seconds: float) -> None:
-    """Measure and log one request; neither its path nor its query is written."""
+    """Measure one request, and log it if it is to be told; neither its path nor its query is written."""
     route, method = route_of(scope), scope["method"] if scope["method"] in METHODS else "other"
     metrics.observe_request(method, route, status, seconds)
     level = logging.WARNING if status >= 500 else logging.DEBUG if route in QUIET and status < 400 else logging.INFO
-    if log.isEnabledFor(level):
+    if log.isEnabledFor(level) and not scope["state"].get("untold"):
         caller = scope["state"].get("caller")
         fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
         fields |= {"desk": getattr(caller, "desk", None), "key_id": getattr(caller, "key_id", None)}

@@ -144,10 +144,32 @@ def test_where_requests_take_long_fewer_are_let_in_and_later_as_many_as_before()
         assert (slow[0], slow[-1]) == (40, 10)
         held.gate.clear()
         waiting = await client.begin(10)
-        # They took 4 seconds: half as long again is the middle of what is drawn.
-        assert dict((await client.ask())[0]["headers"])[b"retry-after"] == b"6"
+        # They took 4 seconds: two and a half times that is the middle of what is drawn.
+        assert dict((await client.ask())[0]["headers"])[b"retry-after"] == b"10"
         held.gate.set()
         await asyncio.gather(*waiting)
         assert [await let_in(0.5) for _ in range(30)][-1] == 40
+
+    asyncio.run(story())
+
+
+def test_one_refusal_a_second_is_to_be_logged() -> None:
+    async def story() -> None:
+        now, held, states = [0.0], Held(), list[dict[str, object]]()
+        shedding = LoadShedding(held, MOST, clock=lambda: now[0])
+        waiting = await Client(shedding).begin(MOST)
+        for now[0] in (0.0, 0.1, 0.9, 1.0, 1.5, 7.0):
+            scope: Scope = {"type": "http", "path": "/v1/triage", "headers": [], "state": {}}
+            await shedding(scope, forbidden, ignored)
+            states.append(scope["state"])
+        assert [bool(state.get("untold")) for state in states] == [False, True, True, False, True, False]
+        held.gate.set()
+        await asyncio.gather(*waiting)
+
+    async def forbidden() -> Message:
+        raise AssertionError("the body was read")
+
+    async def ignored(message: Message) -> None:
+        pass
 
     asyncio.run(story())

@@ -153,6 +153,21 @@ def test_requests_are_counted_in_and_out() -> None:
     assert in_flight() == before
 
 
+def test_one_of_many_refusals_is_counted_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["untold"] = True
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+
+    def refused() -> float:
+        labels = {"method": "GET", "route": UNMATCHED, "status": "503"}
+        return metrics.REGISTRY.get_sample_value("firstline_requests_total", labels) or 0.0
+
+    before = refused()
+    ask("/x", app=refusing)
+    assert refused() == before + 1
+    assert not [record for record in caplog.records if record.name == "firstline.requests"]
+
+
 def in_flight() -> float:
     return metrics.REGISTRY.get_sample_value("firstline_requests_in_flight") or 0.0
 
