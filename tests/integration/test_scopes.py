@@ -1,5 +1,6 @@
 """What a key may do: every route of openapi.json takes the scope that it names, and no other will do."""
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -53,6 +54,25 @@ def test_without_a_key_nothing_is_answered(desks: TwoDesks, method: str, path: s
         answer = desks.client.request(method, path.format(**desks.ids), json=body_of(method, path), headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), GUARDED)
+def test_what_a_browser_sends_by_itself_opens_nothing(desks: TwoDesks, method: str, path: str, scope: str) -> None:
+    """Another site can make a browser send what it keeps for this one: a password of HTTP Basic, or a cookie."""
+    key = desks.keys["demo"]
+    kept = base64.b64encode(f"agent:{key}".encode()).decode()
+    for headers in ({"Authorization": f"Basic {kept}"}, {"Cookie": f"__Host-session={key}; key={key}"}):
+        forged = {**headers, "Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+        answer = desks.client.request(method, path.format(**desks.ids), json=body_of(method, path), headers=forged)
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+
+
+def test_the_console_takes_the_password_of_a_browser_and_changes_nothing(desks: TwoDesks) -> None:
+    kept = base64.b64encode(f"agent:{desks.keys['demo']}".encode()).decode()
+    headers = {"Authorization": f"Basic {kept}"}
+    assert desks.client.get("/console", headers=headers).status_code == 200
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert desks.client.request(method, "/console", headers=headers).status_code == 405
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), GUARDED)
