@@ -79,6 +79,7 @@ def bare_app(version: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # what a generated client calls its methods
     )
 
     @app.get("/", include_in_schema=False)

@@ -37,7 +37,7 @@ class DeskInfo(WireModel):
 
 
 @router.get("/v1/desk", tags=["desk"])
-def desk(
+def get_desk(
     services: Annotated[Services, Depends(services_of)], caller: Annotated[Caller, Depends(caller_with("triage"))]
 ) -> DeskInfo:
     """The desk's labels with their descriptions, and the versions that decide."""

@@ -133,13 +133,13 @@ def get_feedback(feedback_id: str, services: Served, caller: Lead) -> FeedbackIn
 
 
 @router.post("/feedback/{feedback_id}/approval", responses=problems(404))
-def approve(feedback_id: str, services: Served, caller: Lead) -> FeedbackInfo:
+def approve_feedback(feedback_id: str, services: Served, caller: Lead) -> FeedbackInfo:
     """Let the desk learn from a correction: `firstline feedback export` hands it out. Twice is as once."""
     return _found(services.feedback.approve(caller.desk, feedback_id, caller.key_id, services.now()))
 
 
 @router.delete("/feedback/{feedback_id}/approval", responses=problems(404))
-def withdraw(feedback_id: str, services: Served, caller: Lead) -> FeedbackInfo:
+def withdraw_approval(feedback_id: str, services: Served, caller: Lead) -> FeedbackInfo:
     """Take an approval back; the next export leaves the correction out."""
     return _found(services.feedback.withdraw(caller.desk, feedback_id, caller.key_id, services.now()))
 

@@ -39,14 +39,14 @@ def probe_of(app: FastAPI) -> Probe:
 
 @router.head("/health/live", include_in_schema=False)
 @router.get("/health/live", tags=["health"])
-async def live() -> Health:
+async def get_live() -> Health:
     """The process answers."""
     return Health()
 
 
 @router.head("/health/ready", include_in_schema=False, response_model=None)
 @router.get("/health/ready", tags=["health"], response_model=Health)
-async def ready(request: Request) -> Health | Response:
+async def get_ready(request: Request) -> Health | Response:
     """Desks are loaded, the database answers and nobody has asked to stop: requests may be sent here."""
     # Nothing is asked for as a dependency: those that are not coroutines wait for a thread, and under load for long.
     state = readiness_of(request.app).state
@@ -60,7 +60,7 @@ async def ready(request: Request) -> Health | Response:
 
 
 @router.get("/metrics", tags=["health"], response_class=Response)
-def numbers(_: Annotated[Caller, Depends(caller_with("metrics"))]) -> Response:
+def get_metrics(_: Annotated[Caller, Depends(caller_with("metrics"))]) -> Response:
     """The numbers of all workers, in the text format of Prometheus."""
     content, kind = metrics.render()
     return Response(content, media_type=kind)

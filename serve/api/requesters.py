@@ -33,7 +33,7 @@ class ErasedInfo(WireModel):
 
 
 @router.delete("/{requester_id}")
-def erase(
+def delete_requester(
     requester_id: Annotated[str, Path(pattern=VISIBLE, max_length=128)],
     services: Annotated[Services, Depends(services_of)],
     caller: Annotated[Caller, Depends(caller_with("admin"))],
