@@ -11,6 +11,7 @@ from models.protocols import TextEncoder
 from serve.compactor import Compactor
 from serve.errors import StartError
 from serve.follower import Follower
+from serve.memory import Sweeper, give_back
 from serve.security.rate_limits import RateLimiter
 from serve.served_desk import DeskPlace, ServedDesk, adopt_folder
 from serve.services import Services, Stores, utc_now
@@ -54,9 +55,13 @@ def _open(folders: Sequence[Path], var: Path, database: Database, watching: Watc
         desks[id] = ServedDesk(DeskPlace(folder, var, stores.articles, encoders.share, histories.of))
     compactor = Compactor(Leases(database), f"{os.getpid()}-{os.urandom(4).hex()}", utc_now)
 
+    sweeper = Sweeper()
+
     def after(desk: ServedDesk) -> None:
         histories.of(desk.id, desk.engine.encoder).refresh()
         compactor.look_at(desk)
+        if sweeper.is_due(desk.id, desk.engine.versions.generation):
+            give_back()
         watching.on_look(desk)
 
     follower = Follower(list(desks.values()), after)
