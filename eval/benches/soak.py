@@ -125,6 +125,7 @@ def main(desk: Path, var: Path) -> None:
                 load = Load(api, cases, 60 * SOAK_MIN, SHARE * _closed(Load(api, cases)))
                 readings = _soak(load, service, Path(folder))
         finally:
+            (var / "bench").mkdir(parents=True, exist_ok=True)
             shutil.copyfile(place.var / "server.log", var / "bench" / "soak.log")
     rows, bars = _outcome(load, readings)
     write_bench("soak", started, rows, bars, var / "bench")
