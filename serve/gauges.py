@@ -29,7 +29,7 @@ class Gauges:
         waiting: dict[int, int] = {}
         for desk in services.desks:
             engine = services.engine(desk)
-            metrics.set_generation(desk, engine.versions.generation)
+            metrics.set_generation(desk, engine.versions.generation, services.desks[desk].refuses_current)
             metrics.set_knowledge(desk, engine.versions.knowledge_revision, self.lag(desk))
             if isinstance(engine.encoder, MicroBatcher):  # desks may share it
                 waiting[id(engine.encoder)] = engine.encoder.waiting

@@ -65,6 +65,10 @@ ENCODER_WAITING = Gauge(
 GENERATION = Gauge(
     "firstline_generation", "Generation served", ("desk",), registry=REGISTRY, multiprocess_mode="livemin"
 )
+GENERATION_REFUSED = Gauge(
+    "firstline_generation_refused", "1 where the current generation is not sound, so that an older one serves",
+    ("desk",), registry=REGISTRY, multiprocess_mode="livemax",
+)  # fmt: skip
 KNOWLEDGE_REVISION = Gauge(
     "firstline_knowledge_revision", "Knowledge served", ("desk",), registry=REGISTRY, multiprocess_mode="livemin"
 )
@@ -107,9 +111,10 @@ def set_encoder_waiting(calls: int) -> None:
     ENCODER_WAITING.set(calls)
 
 
-def set_generation(desk: str, name: str) -> None:
-    """Tell which generation a desk is served from; its name is a number."""
+def set_generation(desk: str, name: str, refuses_current: bool) -> None:
+    """Tell which generation a desk is served from (its name is a number), and whether the current one is refused."""
     GENERATION.labels(desk).set(int(name) if name.isdecimal() else 0)
+    GENERATION_REFUSED.labels(desk).set(refuses_current)
 
 
 def set_knowledge(desk: str, revision: int, lag_seconds: float) -> None:

@@ -111,6 +111,11 @@ class ServedDesk:
         return generation, found.st_ino, found.st_ctime_ns
 
     @property
+    def refuses_current(self) -> bool:
+        """Whether the current generation was looked at and found unsound, so that another serves."""
+        return bool(self._refused) and not self.serves_current
+
+    @property
     def serves_current(self) -> bool:
         """Whether the current generation is what is served: not before it was taken up, and not where it is refused."""
         return self._generations.current_name() == self._base.engine.versions.generation

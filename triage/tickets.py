@@ -13,6 +13,7 @@ from pydantic import (
     StrictBool,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from triage.cleaning import safe_unicode
 
@@ -20,8 +21,17 @@ MAX_TEXT = 200_000
 NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
-def _safe(value: Any) -> Any:
-    return safe_unicode(value) if isinstance(value, str) else value
+def _up_to(longest: int) -> BeforeValidator:
+    """Make text safe where it is no longer than so many characters, counted as they were sent."""
+
+    def safe(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if len(value) > longest:
+            raise PydanticKnownError("string_too_long", {"max_length": longest})
+        return safe_unicode(value)
+
+    return BeforeValidator(safe)
 
 
 def _no_number(value: Any) -> Any:
@@ -34,10 +44,10 @@ def _no_number(value: Any) -> Any:
 #: An aware time, as RFC 3339 writes it.
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 #: Any text from outside: lone surrogates replaced, NUL and other control characters dropped, before anything else.
-Text = Annotated[str, BeforeValidator(_safe), Field(max_length=MAX_TEXT)]
-HeaderText = Annotated[str, BeforeValidator(_safe), Field(max_length=20_000)]
-ShortText = Annotated[str, BeforeValidator(_safe), Field(max_length=1_000)]
-Name = Annotated[str, BeforeValidator(_safe), Field(min_length=1, max_length=128)]
+Text = Annotated[str, _up_to(MAX_TEXT), Field(max_length=MAX_TEXT)]
+HeaderText = Annotated[str, _up_to(20_000), Field(max_length=20_000)]
+ShortText = Annotated[str, _up_to(1_000), Field(max_length=1_000)]
+Name = Annotated[str, _up_to(128), Field(min_length=1, max_length=128)]
 
 
 class WireModel(BaseModel):

@@ -29,6 +29,6 @@ def test_every_answer_is_one_that_the_description_knows(project: Path, tmp_path:
         print(done.stdout[-2_000:])
         made = re.search(r"([\d,]+) generated", done.stdout)
         assert made is not None, done.stdout[-2_000:] + done.stderr[-2_000:]
-        assert done.returncode == 0, done.stdout[-12_000:]
+        assert done.returncode == 0, re.sub(r"(.)\1{99,}", r"\1[…]\1", done.stdout)[-12_000:]
         assert int(made.group(1).replace(",", "")) >= 500
         assert not [line for line in service.lines() if line.get("status") == 500]

@@ -159,12 +159,15 @@ def test_a_generation_that_is_damaged_is_refused_and_the_old_one_serves(place: P
     served = place.served()
     made = served.compacted(NOW)
     (made.folder / "articles.faiss").write_bytes(b"damaged")
+    assert not served.refuses_current
     served.refresh()
     served.refresh()
     assert served.engine.versions.generation == "000001"
+    assert served.refuses_current
     served._generations.roll_back("000001")
     served.refresh()
     assert served.engine.versions.generation == "000001"
+    assert not served.refuses_current
 
 
 def test_a_sound_generation_in_the_place_of_a_refused_one_is_taken_up(place: Place) -> None:

@@ -72,12 +72,12 @@ def test_no_word_of_a_ticket_stands_in_the_numbers(handoff: Suggestion) -> None:
 
 
 def test_gauges_say_what_they_were_told_last() -> None:
-    metrics.set_generation("g", "000007")
-    metrics.set_generation("g", "000012")
+    metrics.set_generation("g", "000007", refuses_current=False)
+    metrics.set_generation("g", "000012", refuses_current=True)
     metrics.set_knowledge("g", 17, 0.25)
     metrics.set_encoder_waiting(3)
     metrics.set_build("1.2.3")
-    assert value("generation", desk="g") == 12
+    assert (value("generation", desk="g"), value("generation_refused", desk="g")) == (12, 1)
     assert (value("knowledge_revision", desk="g"), value("knowledge_lag_seconds", desk="g")) == (17, 0.25)
     assert value("encoder_waiting") == 3
     assert value("build_info", version="1.2.3") == 1
@@ -97,7 +97,7 @@ from serve import metrics
 for _ in range(int(sys.argv[1])):
     metrics.request_began()
 metrics.observe_request("GET", "/x", 200, 0.01)
-metrics.set_generation("demo", sys.argv[2])
+metrics.set_generation("demo", sys.argv[2], False)
 sys.stdout.write(metrics.render()[0].decode())
 """
 
