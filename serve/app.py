@@ -11,7 +11,7 @@ from models.micro_batch import MAX_CALLS, MAX_WAITING
 from serve.api import articles, decisions, desk, desk_tickets, feedback, knowledge, operations, requesters, tickets
 from serve.api.problems import describe_problems
 from serve.body_limits import BodyLimit
-from serve.console import pages
+from serve.console import queue_page, sign_in, static_files, ticket_page
 from serve.error_responses import install_error_handlers
 from serve.host_check import HostCheck
 from serve.idempotency import Idempotency, Keeping
@@ -36,7 +36,11 @@ ROUTERS = (
     requesters.router,
     desk.router,
     operations.router,
-    pages.router,
+    sign_in.router,
+    static_files.router,
+    queue_page.router,
+    ticket_page.router,
+    queue_page.nowhere,
 )
 
 

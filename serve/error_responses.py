@@ -19,7 +19,6 @@ from serve.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
-    NotSignedIn,
     PreconditionFailed,
     RateLimited,
     RequestError,
@@ -60,10 +59,10 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestError)
     async def _request_error(request: Request, error: RequestError) -> JSONResponse:
-        status, code = next(entry for kind, entry in STATUS.items() if isinstance(error, kind))
+        status, code = status_of(error)
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
         if status == 401:
-            headers["WWW-Authenticate"] = 'Basic realm="Firstline"' if isinstance(error, NotSignedIn) else "Bearer"
+            headers["WWW-Authenticate"] = "Bearer"
         return problem(status, code, str(error), headers)
 
     @app.exception_handler(RequestValidationError)
@@ -93,6 +92,11 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     async def _database(request: Request, error: OperationalError | PoolTimeout) -> JSONResponse:
         return storage_unavailable(error)
+
+
+def status_of(error: RequestError) -> tuple[int, str]:
+    """Return the status and the code of an error."""
+    return next(entry for kind, entry in STATUS.items() if isinstance(error, kind))
 
 
 def storage_unavailable(error: Exception) -> JSONResponse:

@@ -6,7 +6,7 @@ ServeError
 ├── DataCommandError  a command about feedback, erasure or backups cannot be carried out
 └── RequestError      a request cannot be answered; `error_responses` turns each class into HTTP
     ├── NotAuthenticated   no key, or a key that is not valid (any more)
-    │   └── NotSignedIn    the same in a browser, which then asks for the key
+    │   └── NotSignedIn    the same in a browser, which is then sent to sign in
     ├── NotAllowed         the key lacks a scope
     ├── RateLimited        the key's requests of this minute are used up
     ├── PreconditionFailed the row is not at the version that the caller knows of
@@ -45,7 +45,7 @@ class NotAuthenticated(RequestError):
 
 
 class NotSignedIn(NotAuthenticated):
-    """No valid key came from a browser: it should ask for one."""
+    """Nobody is signed in in this browser."""
 
 
 class NotAllowed(RequestError):

@@ -9,10 +9,12 @@ from fastapi import Request
 
 from serve.security.keys import Caller, KeyStore
 from serve.security.rate_limits import RateLimiter
+from serve.security.sessions import SessionStore
 from serve.served_desk import ServedDesk
 from serve.storage.article_store import ArticleStore
 from serve.storage.database import Database
 from serve.storage.feedback_store import FeedbackStore
+from serve.storage.queue_store import QueueStore
 from serve.storage.suggestion_store import Step, StoredSuggestion, SuggestionStore
 from serve.storage.ticket_store import TicketStore
 from triage.engine import TriageEngine
@@ -38,6 +40,8 @@ class Stores:
     articles: ArticleStore
     feedback: FeedbackStore
     keys: KeyStore
+    queue: QueueStore
+    sessions: SessionStore
     suggestions: SuggestionStore
     tickets: TicketStore
 
@@ -50,6 +54,8 @@ class Stores:
             ArticleStore(database),
             FeedbackStore(database),
             KeyStore(database),
+            QueueStore(database),
+            SessionStore(database),
             SuggestionStore(database, tickets),
             tickets,
         )

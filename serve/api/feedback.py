@@ -5,26 +5,26 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
+from triage.edits import Edit
 
 from serve.api.cursors import Cursor, cursor_of, read_cursor
 from serve.api.pages import Limit, Page
 from serve.api.problems import problems
-from serve.errors import InvalidRequest, NotFound
-from serve.kept_words import kept_ratio
+from serve.errors import NotFound
+from serve.keep_feedback import Opinion, keep_feedback
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of
 from serve.storage.feedback_store import Feedback, FeedbackFilter, Verdict
-from serve.storage.suggestion_store import StoredSuggestion
 from serve.strict_json import StrictJsonRoute
-from triage.set_values import KIND, REQUEST
-from triage.taxonomy import Taxonomy
 from triage.tickets import Moment, Name, ShortText, Text, WireModel
 
 router = APIRouter(prefix="/v1", tags=["feedback"], route_class=StrictJsonRoute)
 
 Served = Annotated[Services, Depends(services_of)]
 Lead = Annotated[Caller, Depends(caller_with("admin"))]
+#: Seconds: a decision that takes longer than a week was not being made all that time.
+LONGEST = 604_800
 NO_FEEDBACK = "This desk has no feedback by that id."
 
 
@@ -32,7 +32,8 @@ class FeedbackRequest(WireModel):
     """What a person made of a suggestion.
 
     final_text: what was sent, needed for `edited`, none for `rejected`; fields: the right label by field, of those that
-    were wrong (``{"kind": "request"}`` where the gate was); agent: name or id of the person, as your help desk has it.
+    were wrong (``{"kind": "request"}`` where the gate was); agent: name or id of the person, as your help desk has it;
+    seconds: that it took them to decide.
     """
 
     model_config = ConfigDict(
@@ -46,6 +47,7 @@ class FeedbackRequest(WireModel):
     fields: dict[Name, Name] = Field(default={}, max_length=100)
     reason: ShortText | None = None
     agent: Name | None = None
+    seconds: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
 
     @model_validator(mode="after")
     def _text_fits_verdict(self) -> "FeedbackRequest":
@@ -73,7 +75,10 @@ class FeedbackTaken(WireModel):
 
 
 class FeedbackInfo(WireModel):
-    """Feedback as it is stored. key: the key that sent it; approved_by: the key that approved it."""
+    """Feedback as it is stored. key: the key that sent it; approved_by: the key that approved it.
+
+    edit: how the draft was changed, null where there was none or nothing was sent; seconds: that the decision took.
+    """
 
     id: str
     suggestion_id: str
@@ -85,6 +90,8 @@ class FeedbackInfo(WireModel):
     agent: str | None
     key: str
     kept_ratio: float | None
+    edit: Edit | None
+    seconds: float | None
     created_at: AwareDatetime
     approved_at: AwareDatetime | None
     approved_by: str | None
@@ -101,12 +108,10 @@ def give_feedback(
     stored = services.suggestions.get(caller.desk, suggestion_id)
     if stored is None:
         raise NotFound("This desk has no suggestion by that id.")
-    check_fields(request.fields, services.engine(caller.desk).rules.taxonomy)
-    said = _feedback(request, stored, services, caller)
-    # The ticket first: who sends the same again after a fault in between changes nothing there, and is heard here.
-    if request.fields and said.ticket_id is not None:
-        services.tickets.set_values(caller.desk, said.ticket_id, request.fields, said.created_at)
-    services.feedback.add(caller.desk, said)
+    opinion = Opinion(
+        request.verdict, request.final_text, request.fields, request.reason, request.agent, request.seconds
+    )
+    said = keep_feedback(services, caller, stored, opinion)
     return FeedbackTaken(id=said.id, kept_ratio=said.kept_ratio)
 
 
@@ -144,35 +149,6 @@ def withdraw_approval(feedback_id: str, services: Served, caller: Lead) -> Feedb
     return _found(services.feedback.withdraw(caller.desk, feedback_id, caller.key_id, services.now()))
 
 
-def check_fields(fields: dict[str, str], taxonomy: Taxonomy) -> None:
-    """Raise `InvalidRequest` for a field or label that the desk does not have."""
-    for field, label in fields.items():
-        if field == KIND and label == REQUEST:
-            continue
-        unknown = (f"unknown kind {label!r}", f"only {REQUEST!r} can be set")
-        if problem := unknown if field == KIND else taxonomy.problem_with(field, label):
-            raise InvalidRequest(f"fields.{field}: {problem[0]}; {problem[1]}")
-
-
-def _feedback(request: FeedbackRequest, stored: StoredSuggestion, services: Services, caller: Caller) -> Feedback:
-    draft, final = stored.suggestion.draft, request.final_text
-    if draft is not None and request.verdict == "accepted" and final is None:
-        final = draft.text
-    return Feedback(
-        id=services.new_id(),
-        suggestion_id=stored.suggestion.id,
-        ticket_id=stored.ticket.id or stored.suggestion.ticket_id,
-        key_id=caller.key_id,
-        created_at=services.now(),
-        verdict=request.verdict,
-        agent=request.agent,
-        final_text=final,
-        fields=request.fields,
-        reason=request.reason,
-        kept_ratio=None if draft is None else kept_ratio(draft.text, final or ""),
-    )
-
-
 def _found(said: Feedback | None) -> FeedbackInfo:
     if said is None:
         raise NotFound(NO_FEEDBACK)
@@ -191,6 +167,8 @@ def _info(said: Feedback) -> FeedbackInfo:
         agent=said.agent,
         key=said.key_id,
         kept_ratio=said.kept_ratio,
+        edit=said.edit,
+        seconds=said.seconds,
         created_at=said.created_at,
         approved_at=said.approved_at,
         approved_by=said.approved_by,

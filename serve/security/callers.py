@@ -1,23 +1,20 @@
 """Who is calling: the key in the request's headers, as a route dependency. Each request is taken from its budget."""
 
-import base64
-import binascii
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPBasic, HTTPBearer
+from fastapi.security import HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.types import Scope
 
-from serve.errors import NotAllowed, NotAuthenticated, NotSignedIn, RateLimited
+from serve.errors import NotAllowed, NotAuthenticated, RateLimited
 from serve.security.keys import Caller
 from serve.security.rate_limits import Rate
 from serve.services import Services, services_of
 
 #: Declared for the API's description; the header itself is read below.
 bearer = HTTPBearer(auto_error=False, description="A key of one desk: `fl_…`")
-basic = HTTPBasic(auto_error=False, description="In a browser: any name, the key as the password")
 
 
 def caller_with(scope: str) -> Callable[..., Caller]:
@@ -50,28 +47,6 @@ def early_caller(services: Services, scope: Scope) -> Caller | None:
     except RateLimited:
         return None
     return caller
-
-
-def browser_caller(
-    request: Request,
-    services: Annotated[Services, Depends(services_of)],
-    _: Annotated[object, Depends(basic)] = None,
-) -> Caller:
-    """Let a browser through that was given the key as the password of HTTP Basic (RFC 7617)."""
-    scheme, value = get_authorization_scheme_param(request.headers.get("authorization"))
-    key = _password(value) if scheme.lower() == "basic" else ""
-    try:
-        caller = authenticate(services, key)
-    except NotAuthenticated as error:
-        raise NotSignedIn("Sign in with any name and a key of a desk as the password.") from error
-    return admit(request, services, caller, "suggest")
-
-
-def _password(credentials: str) -> str:
-    try:
-        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
 
 
 def authenticate(services: Services, key: str) -> Caller:

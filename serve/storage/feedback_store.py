@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Row, Select, Tuple, insert, literal, select, tuple_, update
+from triage.edits import Edit
 
 from serve.storage.audit_log import AuditEntry, AuditLog
 from serve.storage.database import Database
@@ -25,7 +26,9 @@ class Feedback:
     """What one person said of one suggestion.
 
     agent: who, as the caller says, None where it does not; fields: the right label by field, of those that were wrong;
-    kept_ratio: share of the draft's words that were kept, None where there was no draft; approved_by: a key's id.
+    kept_ratio: share of the draft's words that were kept, None where there was no draft; edit: how the draft was
+    changed, None where nothing was sent; seconds: from opening the ticket to the decision, None where that is unknown;
+    approved_by: a key's id; undone_at: when it was taken back.
     """
 
     id: str
@@ -41,11 +44,14 @@ class Feedback:
     kept_ratio: float | None = None
     approved_at: datetime | None = None
     approved_by: str | None = None
+    edit: Edit | None = None
+    seconds: float | None = None
+    undone_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class FeedbackFilter:
-    """Which rows are listed; None: whichever. since: those from this time on, aware."""
+    """Which rows are listed; None: whichever. since: those from this time on, aware. What was taken back never is."""
 
     verdict: Verdict | None = None
     approved: bool | None = None
@@ -75,9 +81,33 @@ class FeedbackStore:
             "kept_ratio": said.kept_ratio,
             "approved_at": said.approved_at,
             "approved_by": said.approved_by,
+            "edit": said.edit.model_dump_json() if said.edit is not None else None,
+            "seconds": said.seconds,
+            "undone_at": said.undone_at,
         }
         with self._database.writing() as connection:
             connection.execute(insert(feedback), row)
+
+    def undo(self, desk: str, feedback_id: str, key_id: str, now: datetime) -> Feedback | None:
+        """Take a word back that the same key gave and no lead approved, once for all; None where there is none such."""
+        mine = (feedback.c.desk == desk) & (feedback.c.id == feedback_id) & (feedback.c.key_id == key_id)
+        free = feedback.c.undone_at.is_(None) & feedback.c.approved_at.is_(None)
+        with self._database.writing() as connection:
+            connection.execute(update(feedback).where(mine, free).values(undone_at=now))
+            row = connection.execute(select(feedback).where(mine, feedback.c.undone_at.is_not(None))).one_or_none()
+        return None if row is None else _feedback(row)
+
+    def of_suggestion(self, desk: str, suggestion_id: str) -> Feedback | None:
+        """Return the newest word on a suggestion that was not taken back; None where nobody said one."""
+        query = (
+            select(feedback)
+            .where(feedback.c.desk == desk, feedback.c.suggestion_id == suggestion_id, feedback.c.undone_at.is_(None))
+            .order_by(feedback.c.created_at.desc(), feedback.c.id.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _feedback(row)
 
     def get(self, desk: str, feedback_id: str) -> Feedback | None:
         """Return a desk's feedback, or None where that desk has none by this id."""
@@ -129,6 +159,7 @@ class FeedbackStore:
         values = {"approved_at": entry.at, "approved_by": entry.actor} if approving else dict.fromkeys(APPROVAL)
         this = (feedback.c.desk == desk) & (feedback.c.id == feedback_id)
         other = feedback.c.approved_at.is_(None) if approving else feedback.c.approved_at.is_not(None)
+        this = this & feedback.c.undone_at.is_(None)
         with self._database.writing() as connection:
             if connection.execute(update(feedback).where(this, other).values(values)).rowcount:
                 AuditLog.add(connection, entry)
@@ -141,6 +172,7 @@ def _place(at: datetime, id: str) -> Tuple:
 
 
 def _matching(query: Select[Any], wanted: FeedbackFilter) -> Select[Any]:
+    query = query.where(feedback.c.undone_at.is_(None))
     if wanted.verdict is not None:
         query = query.where(feedback.c.verdict == wanted.verdict)
     if wanted.approved is not None:
@@ -166,4 +198,7 @@ def _feedback(row: Row[Any]) -> Feedback:
         kept_ratio=row.kept_ratio,
         approved_at=row.approved_at,
         approved_by=row.approved_by,
+        edit=None if row.edit is None else Edit.model_validate_json(row.edit),
+        seconds=row.seconds,
+        undone_at=row.undone_at,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The version that this program's tables are of: that of the last script.
-NEWEST = "0002"
+NEWEST = "0003"
 SCRIPTS = Path(__file__).with_name("migrations")
 #: The version whose tables databases have that were made before versions were kept.
 UNVERSIONED = "0001"

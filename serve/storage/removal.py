@@ -78,18 +78,6 @@ def remove_tickets(
     counts["tickets"] += connection.execute(delete(tickets).where(these_tickets(desk, gone))).rowcount
 
 
-def _remove_feedback(database: Database, desk: str, of_suggestions: Sequence[str], counts: dict[str, int]) -> None:
-    for batch in batches(of_suggestions):
-        said = and_(feedback.c.desk == desk, feedback.c.suggestion_id.in_(batch))
-        counts["feedback"] += remove_rows(database, feedback, said)
-
-
-def _remove_by_id(database: Database, desk: str, ids: Sequence[str], counts: dict[str, int]) -> None:
-    for batch in batches(ids):
-        these = and_(suggestions.c.desk == desk, suggestions.c.id.in_(batch))
-        counts["suggestions"] += remove_rows(database, suggestions, these)
-
-
 def remove_rows(database: Database, table: Table, where: ColumnElement[bool]) -> int:
     """Remove rows, `BATCH` to a transaction; return how many there were."""
     key, removed = tuple_(*table.primary_key.columns), 0

@@ -9,6 +9,7 @@ from sqlalchemy import Row, insert, select
 
 from models.protocols import FloatArray
 from serve.storage.database import Database
+from serve.storage.suggestion_facts import facts_of
 from serve.storage.tables import suggestions
 from serve.storage.ticket_store import TicketStore
 from triage.suggestions import Suggestion
@@ -52,6 +53,7 @@ class SuggestionStore:
             "step": made.step,
             "vectors": None if vectors is None else np.ascontiguousarray(vectors, dtype="<f4").tobytes(),
             "vector_rows": None if vectors is None else len(vectors),
+            "facts": facts_of(suggestion).model_dump_json(),
         }
         with self._database.writing() as connection:
             connection.execute(insert(suggestions), row)

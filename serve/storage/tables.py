@@ -50,7 +50,8 @@ desks = Table(
 )
 
 #: Tickets, without their messages. wrote_at: when the customer wrote; vector: float32 of what is classified, by the
-#: encoder named.
+#: encoder named; category, priority, team: as a person set them, else as the newest suggestion decided; disposition,
+#: respond_by, resolve_by: that one's; due_at: which of the two is next, null where nobody waits.
 tickets = Table(
     "tickets",
     metadata,
@@ -65,6 +66,12 @@ tickets = Table(
     Column("vector", LargeBinary),
     Column("encoder", String(200)),
     Column("suggestion_id", String(64)),
+    Column("priority", String(128)),
+    Column("team", String(128)),
+    Column("disposition", String(16)),
+    Column("respond_by", UtcTime),
+    Column("resolve_by", UtcTime),
+    Column("due_at", UtcTime),
     Column("version", Integer, nullable=False),
     Column("wrote_at", UtcTime, nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -75,6 +82,7 @@ tickets = Table(
     Index("tickets_by_requester_email", "desk", "requester_email", "wrote_at"),
     Index("tickets_by_status", "desk", "status", "wrote_at"),
     Index("tickets_by_update", "desk", "updated_at", "id"),
+    Index("tickets_by_due", "desk", "status", "due_at", "id"),
 )
 
 messages = Table(
@@ -90,7 +98,8 @@ messages = Table(
     Column("received_at", UtcTime, nullable=False),
 )
 
-#: A suggestion, and what it takes to decide again: the ticket as it was, its vectors, the clock, the knowledge.
+#: A suggestion, and what it takes to decide again: the ticket as it was, its vectors, the clock, the knowledge. facts:
+#: what is counted of it (see `suggestion_facts`), null in rows of before.
 suggestions = Table(
     "suggestions",
     metadata,
@@ -104,10 +113,13 @@ suggestions = Table(
     Column("step", String(16), nullable=False, server_default="suggest"),
     Column("vectors", LargeBinary),
     Column("vector_rows", Integer),
+    Column("facts", Text),
     Index("suggestions_by_desk", "desk", "created_at", "id"),
     Index("suggestions_by_ticket", "desk", "ticket_id", "created_at"),
 )
 
+#: What a person made of a suggestion. edit: how the draft was changed (`triage.edits.Edit`); seconds: from opening the
+#: ticket to the decision; undone_at: when it was taken back, after which it counts for nothing.
 feedback = Table(
     "feedback",
     metadata,
@@ -125,6 +137,9 @@ feedback = Table(
     Column("kept_ratio", Float),
     Column("approved_at", UtcTime),
     Column("approved_by", String(16)),
+    Column("edit", Text),
+    Column("seconds", Float),
+    Column("undone_at", UtcTime),
     Index("feedback_by_desk", "desk", "created_at", "id"),
     Index("feedback_by_suggestion", "desk", "suggestion_id", "created_at"),
 )
@@ -187,6 +202,20 @@ api_keys = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
     Column("revoked_at", UtcTime),
+)
+
+#: People who signed in to the console with a key: by the SHA-256 of what their browser keeps. agent: the name that they
+#: gave.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("key_id", String(16), nullable=False),
+    Column("desk", String(64), nullable=False),
+    Column("agent", String(128), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Index("sessions_by_age", "expires_at"),
 )
 
 #: Requests that were taken from a key's budget, by minutes since 1970; workers take several at a time.

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from serve.errors import InvalidRequest
 from triage.history import requester_keys
 from triage.outcome import LONGEST_WAIT
+from triage.suggestions import Disposition, Suggestion
 from triage.tickets import Message, Requester, Ticket
 
 Status = Literal["open", "pending", "solved", "closed"]
@@ -23,12 +24,38 @@ LONGEST_ADDRESS = 320
 
 
 @dataclass(frozen=True)
+class LastWord:
+    """What the newest suggestion said of a ticket: its id, the fields that were decided, and until when to answer."""
+
+    suggestion_id: str
+    category: str | None = None
+    priority: str | None = None
+    team: str | None = None
+    disposition: Disposition = "open"
+    respond_by: datetime | None = None
+    resolve_by: datetime | None = None
+
+    @classmethod
+    def of(cls, said: Suggestion) -> "LastWord":
+        """Return what a suggestion said."""
+        decided = {name: said.fields[name].value for name in ("category", "priority", "team") if name in said.fields}
+        due = said.due
+        return cls(
+            said.id,
+            **decided,
+            disposition=said.disposition,
+            respond_by=due.respond_by if due else None,
+            resolve_by=due.resolve_by if due else None,
+        )
+
+
+@dataclass(frozen=True)
 class StoredTicket:
     """A ticket as the desk knows it.
 
     ticket: with its messages, but without set_fields, which are label by field of what a person has set; wrote_at: when
     the customer opened it; first_reply_at: of the first message of an agent that the customer could see; resolved_at:
-    None where the ticket is open or pending; suggestion_id: of the newest suggestion; category: what that said.
+    None where the ticket is open or pending; last_word: of the newest suggestion, None where there is none.
     """
 
     ticket: Ticket
@@ -40,13 +67,19 @@ class StoredTicket:
     updated_at: datetime
     first_reply_at: datetime | None = None
     resolved_at: datetime | None = None
-    suggestion_id: str | None = None
-    category: str | None = None
+    last_word: LastWord | None = None
 
     @property
     def id(self) -> str:
         """The ticket's id."""
         return self.ticket.id or ""
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Until when to answer, and where that was done, until when to solve; None where nobody waits."""
+        if self.last_word is None or self.status not in WAITING:
+            return None
+        return self.last_word.respond_by if self.first_reply_at is None else self.last_word.resolve_by
 
 
 @dataclass(frozen=True)
@@ -61,7 +94,7 @@ class News:
     messages: Sequence[Message] | None = None
     set_fields: Mapping[str, str] | None = None
     status: Status | None = None
-    links: Mapping[str, str | None] = field(default_factory=dict)
+    last_word: LastWord | None = None
     is_partial: bool = False
 
     def thread(self, known: Sequence[Message]) -> tuple[Message, ...]:
@@ -84,24 +117,19 @@ def opened(news: News, now: datetime) -> StoredTicket:
         updated_at=now,
         first_reply_at=first_reply(messages, now),
         resolved_at=resolved_at(status, now),
-        suggestion_id=news.links.get("suggestion_id"),
-        category=news.links.get("category"),
+        last_word=news.last_word,
     )
 
 
 def changed(before: StoredTicket, news: News, now: datetime) -> StoredTicket:
     """Return a known ticket after news of it: with the next version, or with the same one where nothing is new.
 
-    Where no status is told, a message that the customer wrote since reopens the ticket. Links do not count as news.
+    Where no status is told, a message that the customer wrote since reopens the ticket. A suggestion is no news.
     """
     messages = news.thread(before.ticket.messages)
     wrote = _by_customer(messages) > _by_customer(before.ticket.messages)
     status = news.status or ("open" if wrote else before.status)
-    linked = replace(
-        before,
-        suggestion_id=news.links.get("suggestion_id", before.suggestion_id),
-        category=news.links.get("category", before.category),
-    )
+    linked = replace(before, last_word=news.last_word or before.last_word)
     after = replace(
         linked,
         ticket=_with(news.ticket, messages),

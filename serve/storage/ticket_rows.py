@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from models.protocols import FloatArray
 from serve.storage.tables import messages, tickets
-from serve.storage.ticket_life import StoredTicket, requester_columns, told
+from serve.storage.ticket_life import LastWord, StoredTicket, requester_columns, told
 from triage.tickets import Message, Ticket
 
 #: The opening message is number 1 and is in the ticket itself; the first that followed is number 2.
@@ -105,15 +105,21 @@ def write_messages(
 
 def columns_of(stored: StoredTicket) -> dict[str, Any]:
     """Return a ticket's columns, but for desk, id and vector."""
-    known = requester_columns(stored.ticket.requester)
+    known, said, by_hand = requester_columns(stored.ticket.requester), stored.last_word, stored.set_fields
     return {
         "ticket": told(stored.ticket),
         "status": stored.status,
         "requester_id": known.get("id"),
         "requester_email": known.get("email"),
         "set_fields": json.dumps(dict(stored.set_fields), ensure_ascii=False, sort_keys=True),
-        "category": stored.category,
-        "suggestion_id": stored.suggestion_id,
+        "category": by_hand.get("category", said.category if said else None),
+        "priority": by_hand.get("priority", said.priority if said else None),
+        "team": by_hand.get("team", said.team if said else None),
+        "suggestion_id": said.suggestion_id if said else None,
+        "disposition": said.disposition if said else None,
+        "respond_by": said.respond_by if said else None,
+        "resolve_by": said.resolve_by if said else None,
+        "due_at": stored.due_at,
         "version": stored.version,
         "wrote_at": stored.wrote_at,
         "created_at": stored.created_at,
@@ -136,8 +142,21 @@ def stored_ticket(row: Row[Any], thread: Sequence[Message]) -> StoredTicket:
         updated_at=row.updated_at,
         first_reply_at=row.first_reply_at,
         resolved_at=row.resolved_at,
-        suggestion_id=row.suggestion_id,
-        category=row.category,
+        last_word=_last_word(row),
+    )
+
+
+def _last_word(row: Row[Any]) -> LastWord | None:
+    if row.suggestion_id is None:
+        return None
+    return LastWord(
+        row.suggestion_id,
+        row.category,
+        row.priority,
+        row.team,
+        row.disposition or "open",
+        row.respond_by,
+        row.resolve_by,
     )
 
 

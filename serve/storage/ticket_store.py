@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, literal, select, tuple_
 from serve.errors import PreconditionFailed
 from serve.storage.database import Database
 from serve.storage.tables import UtcTime, tickets
-from serve.storage.ticket_life import News, Status, StoredTicket, changed, opened, with_message, with_values
+from serve.storage.ticket_life import LastWord, News, Status, StoredTicket, changed, opened, with_message, with_values
 from serve.storage.ticket_rows import (
     EncodedTicket,
     change,
@@ -97,16 +97,25 @@ class TicketStore:
             change(connection, desk, before, after, None, after.updated_at)
         return after
 
+    def set_status(self, desk: str, ticket_id: str, status: Status, now: datetime) -> StoredTicket | None:
+        """Say how a ticket stands; None where there is no such ticket."""
+        with self._database.writing() as connection:
+            before = locked(connection, desk, ticket_id)
+            if before is None:
+                return None
+            after = changed(before, News(before.ticket, status=status), now)
+            change(connection, desk, before, after, None, after.updated_at)
+        return after
+
     def record(self, connection: Connection, desk: str, made: "StoredSuggestion") -> StoredTicket:
         """Keep the ticket of a suggestion that is being stored, within the open write transaction of that.
 
         The ticket has an id. One that came with fewer messages than are known keeps those, and its vector.
         """
         suggestion, ticket = made.suggestion, made.ticket
-        category = suggestion.fields.get("category")
-        links = {"suggestion_id": suggestion.id, "category": category.value if category is not None else None}
         encoded = EncodedTicket(suggestion.versions.encoder, None if made.vectors is None else made.vectors[0])
-        news = News(ticket, ticket.messages, ticket.set_fields or None, links=links, is_partial=True)
+        last_word = LastWord.of(suggestion)
+        news = News(ticket, ticket.messages, ticket.set_fields or None, last_word=last_word, is_partial=True)
         return _save(connection, desk, news, encoded, made.created_at)
 
     def get(self, desk: str, ticket_id: str) -> StoredTicket | None:

@@ -393,10 +393,13 @@ def row_of(database: Database) -> tuple[str | None, bytes | None]:
 
 def test_a_suggestion_makes_its_ticket_known_and_is_linked(store: TicketStore, database: Database) -> None:
     first = record(database, store, suggestion("s1", "vat", ASKED))
-    assert (first.suggestion_id, first.category, first.version, first.status) == ("s1", "vat", 1, "open")
+    assert first.last_word is not None
+    assert (first.last_word.suggestion_id, first.last_word.category) == ("s1", "vat")
+    assert (first.version, first.status) == (1, "open")
     assert row_of(database) == ("hashing:2", VECTOR.tobytes())
     second = record(database, store, suggestion("s2", None, ASKED))
-    assert (second.suggestion_id, second.category, second.version) == ("s2", None, 1)
+    assert second.last_word is not None
+    assert (second.last_word.suggestion_id, second.last_word.category, second.version) == ("s2", None, 1)
     assert kept(store) == second
 
 

@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from sqlalchemy import select
 
 from serve.error_responses import install_error_handlers
-from serve.security.callers import browser_caller, caller_with
+from serve.security.callers import caller_with
 from serve.security.keys import KeyOptions, KeyStore, id_of, new_key
 from serve.security.rate_headers import RateHeaders
 from serve.security.rate_limits import RateLimiter
@@ -53,7 +53,6 @@ def app(database: Database) -> FastAPI:
     @app.get("/v1/read", dependencies=[reads, Depends(caller_with("triage"))])
     @app.get("/v1/other", dependencies=[reads])
     @app.get("/v1/admin", dependencies=[writes])
-    @app.get("/console", dependencies=[Depends(browser_caller)])
     @app.get("/health")
     def _answer() -> str:
         return "ok"
@@ -107,21 +106,13 @@ async def test_nothing_but_the_key_makes_a_budget(app: FastAPI, client: httpx.As
 
 
 @pytest.mark.anyio
-async def test_a_browser_takes_from_the_same_budget(app: FastAPI, client: httpx.AsyncClient) -> None:
-    key = key_with(app, 2, "suggest", "triage")
-    assert (await client.get("/console", auth=("anna", key))).headers["ratelimit"] == '"key";r=1;t=40'
-    assert (await client.get("/v1/read", headers={"Authorization": f"Bearer {key}"})).status_code == 200
-    assert (await client.get("/console", auth=("ben", key))).status_code == 429
-
-
-@pytest.mark.anyio
 async def test_who_is_nobody_costs_no_row_and_gets_no_headers(
     app: FastAPI, client: httpx.AsyncClient, database: Database
 ) -> None:
     revoked = key_with(app, None, "triage")
     app.state.services.keys.revoke("demo", id_of(revoked), NOON)
     for key in ("", new_key(), revoked, "x" * 41):
-        for path in ("/v1/read", "/console", "/health"):
+        for path in ("/v1/read", "/health"):
             answer = await client.get(path, headers={"Authorization": f"Bearer {key}"} if key else {})
             assert answer.status_code == (200 if path == "/health" else 401)
             assert not [name for name in answer.headers if name.startswith("ratelimit")]
