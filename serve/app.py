@@ -11,7 +11,15 @@ from models.micro_batch import MAX_CALLS, MAX_WAITING
 from serve.api import articles, decisions, desk, desk_tickets, feedback, knowledge, operations, requesters, tickets
 from serve.api.problems import describe_problems
 from serve.body_limits import BodyLimit
-from serve.console import queue_page, sign_in, static_files, ticket_page
+from serve.console import (
+    articles_page,
+    corrections_page,
+    insights_page,
+    queue_page,
+    sign_in,
+    static_files,
+    ticket_page,
+)
 from serve.error_responses import install_error_handlers
 from serve.host_check import HostCheck
 from serve.idempotency import Idempotency, Keeping
@@ -40,6 +48,9 @@ ROUTERS = (
     static_files.router,
     queue_page.router,
     ticket_page.router,
+    articles_page.router,
+    insights_page.router,
+    corrections_page.router,
     queue_page.nowhere,
 )
 

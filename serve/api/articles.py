@@ -5,17 +5,16 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, field_validator
 
-from retrieval.articles import ID, MAX_BYTES, Article, to_document
-from retrieval.errors import ArticleError
+from retrieval.articles import ID, MAX_BYTES, Article
 from retrieval.markdown_text import readable
 from serve.api.pages import Limit, Page
 from serve.api.problems import problems
-from serve.errors import InvalidRequest, NotAllowed, NotFound, PreconditionFailed
+from serve.edit_articles import may_see, remove_article, seen_article, write_article
 from serve.etags import etag, version_of
 from serve.security.callers import caller_with
 from serve.security.keys import Caller
 from serve.services import Services, services_of
-from serve.storage.article_store import Change, StoredArticle
+from serve.storage.article_store import StoredArticle
 from serve.strict_json import StrictJsonRoute
 from triage.cleaning import safe_unicode
 from triage.tickets import Name, ShortText, WireModel
@@ -26,7 +25,6 @@ Served = Annotated[Services, Depends(services_of)]
 Reader = Annotated[Caller, Depends(caller_with("knowledge:read"))]
 Writer = Annotated[Caller, Depends(caller_with("knowledge:write"))]
 ArticleId = Annotated[str, Path(pattern=f"^{ID.pattern}$", description="Letters, digits, dot, dash, underscore")]
-PUBLISH = "knowledge:publish"
 EXAMPLE: dict[str, JsonValue] = {
     "title": "Move to a new phone",
     "markdown": "1. Sign in with your password.\n2. Choose **Use a recovery code**.",
@@ -91,22 +89,10 @@ def put_article(
     With the status published, which takes the scope `knowledge:publish`, it is searched from now on. A draft is kept
     beside the version that is published, which stays as it is.
     """
-    desk = services.desks[caller.desk]
-    if body.status == "published" and PUBLISH not in caller.scopes:
-        raise NotAllowed(f"This key lacks the scope {PUBLISH!r}; send the status draft, or ask for a key that has it.")
     article = Article(article_id, **body.model_dump() | {"updated": services.now().date().isoformat()})
-    try:
-        to_document(article)
-        encoded = desk.encoded(article) if body.status == "published" else None
-    except ArticleError as error:
-        raise InvalidRequest(f"markdown: {error.problem}; {error.remedy}") from error
-    change, known = _change(services, caller, if_match), services.stores.articles.get(caller.desk, article_id)
-    if known is not None and not may_see(caller, known):
-        raise NotAllowed("An internal article has this id; take another, or ask for a key with the scope 'internal'.")
-    if if_match is not None and known is None:
-        raise PreconditionFailed("the desk has no such article; leave out If-Match to create it")
-    stored = services.stores.articles.put(caller.desk, article, encoded, change)
-    response.status_code = 201 if known is None else 200
+    written = write_article(services, caller, article, version_of(if_match), must_exist=if_match is not None)
+    stored = written.stored
+    response.status_code = 201 if written.is_new else 200
     response.headers["ETag"] = etag(stored.latest)
     return record_of(stored)
 
@@ -120,12 +106,7 @@ def get_article(
     version: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="An earlier version")] = None,
 ) -> ArticleRecord:
     """The newest version of an article, or an earlier one."""
-    newest = stored = services.stores.articles.get(caller.desk, article_id)
-    if version is not None:
-        stored = services.stores.articles.get(caller.desk, article_id, version)
-    # What was made internal is so in all its versions.
-    if newest is None or stored is None or not (may_see(caller, newest) and may_see(caller, stored)):
-        raise NotFound("This desk has no such article.")
+    stored = seen_article(services, caller, article_id, version)
     response.headers["ETag"] = etag(stored.latest)
     return record_of(stored)
 
@@ -157,20 +138,7 @@ def delete_article(
     if_match: Annotated[str | None, Header(description="The ETag that was read")] = None,
 ) -> None:
     """Take an article away. One that is published takes the scope `knowledge:publish`."""
-    stored = services.stores.articles.get(caller.desk, article_id)
-    if stored is None or not may_see(caller, stored):
-        raise NotFound("This desk has no such article.")
-    if stored.published is not None and PUBLISH not in caller.scopes:
-        raise NotAllowed(
-            f"This key lacks the scope {PUBLISH!r}, and the article is published; ask for one that has it."
-        )
-    if not services.stores.articles.delete(caller.desk, article_id, _change(services, caller, if_match)):
-        raise NotFound("This desk has no such article.")
-
-
-def may_see(caller: Caller, stored: StoredArticle) -> bool:
-    """Tell whether a caller may see a version: internal ones take the scope `internal`."""
-    return stored.article.audience == "public" or "internal" in caller.scopes
+    remove_article(services, caller, article_id, version_of(if_match))
 
 
 def record_of(stored: StoredArticle) -> ArticleRecord:
@@ -190,7 +158,3 @@ def record_of(stored: StoredArticle) -> ArticleRecord:
         published=stored.published,
         updated_at=stored.updated_at,
     )
-
-
-def _change(services: Services, caller: Caller, if_match: str | None) -> Change:
-    return Change(caller.key_id, services.now(), version_of(if_match))

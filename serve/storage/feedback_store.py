@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, Tuple, insert, literal, select, tuple_, update
-from triage.edits import Edit
+from sqlalchemy import Row, Select, Tuple, insert, literal, or_, select, tuple_, update
 
 from serve.storage.audit_log import AuditEntry, AuditLog
 from serve.storage.database import Database
 from serve.storage.tables import UtcTime, feedback
+from triage.edits import Edit
 
 Verdict = Literal["accepted", "edited", "rejected"]
 #: Rows that are read at a time where all are asked for.
@@ -51,11 +51,14 @@ class Feedback:
 
 @dataclass(frozen=True)
 class FeedbackFilter:
-    """Which rows are listed; None: whichever. since: those from this time on, aware. What was taken back never is."""
+    """Which rows are listed; None: whichever. since: those from this time on, aware; corrections: only those that
+    correct a field or a text. What was taken back is never listed.
+    """
 
     verdict: Verdict | None = None
     approved: bool | None = None
     since: datetime | None = None
+    corrections: bool = False
 
 
 class FeedbackStore:
@@ -178,6 +181,8 @@ def _matching(query: Select[Any], wanted: FeedbackFilter) -> Select[Any]:
     if wanted.approved is not None:
         at = feedback.c.approved_at
         query = query.where(at.is_not(None) if wanted.approved else at.is_(None))
+    if wanted.corrections:
+        query = query.where(or_(feedback.c.fields != "{}", feedback.c.verdict == "edited"))
     if wanted.since is not None:
         query = query.where(feedback.c.created_at >= wanted.since)
     return query

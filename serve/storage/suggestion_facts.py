@@ -59,3 +59,10 @@ def facts_of(said: Suggestion) -> SuggestionFacts:
         generation=said.versions.generation,
         knowledge_revision=said.versions.knowledge_revision,
     )
+
+
+def facts_of_row(facts: str | None, suggestion: str) -> SuggestionFacts:
+    """Return what is counted of a row: as it was kept, or, in rows of before, made from the suggestion."""
+    if facts is not None:
+        return SuggestionFacts.model_validate_json(facts)
+    return facts_of(Suggestion.model_validate_json(suggestion))
