@@ -14,7 +14,8 @@ export HF_HUB_OFFLINE := 1
 .PHONY: help setup run demo demo-drafts test check format clean \
 	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
 	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large \
-	bench-service bench-crash bench-page openapi test-service
+	bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-page openapi \
+	test-service test-browser axe screenshots
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,7 +38,7 @@ demo: $(READY) ## Print three suggestions: a draft, a handoff, a no-reply
 	@for ticket in draft handoff no_reply; do \
 	  echo; $(BIN)/firstline suggest $(DESK) --ticket desks/demo/tickets/$$ticket.json || exit $$?; done
 
-test: check ## Lint, types, import contracts, then all tests
+test: check axe ## Lint, types, import contracts, then all tests (those of the console need Chromium, see test-browser)
 	@$(BIN)/pytest
 
 check: $(READY) ## Lint, types and import contracts only
@@ -50,6 +51,24 @@ test-service: $(READY) ## Only the served API: thousands of requests of every so
 	@API_EXAMPLES=$${API_EXAMPLES:-200} $(BIN)/python -m pytest -q -rP tests/integration/test_api_cases.py
 	@$(BIN)/python -m pytest -q tests/contract tests/integration/test_desks_apart.py tests/integration/test_scopes.py
 
+test-browser: $(READY) ## Only the console in a real Chromium; fails where there is none
+	@command -v $${CHROMIUM:-chromium} >/dev/null || { echo "Chromium is missing: install it (Debian: apt-get install chromium), or name it: make test-browser CHROMIUM=/path"; exit 2; }
+	@command -v npm >/dev/null || { echo "npm is missing, which brings axe-core: install it (Debian: apt-get install npm)"; exit 2; }
+	@$(MAKE) --no-print-directory axe
+	@BROWSER=required $(BIN)/pytest tests/browser
+
+# The accessibility checks of the console; without npm they are left out of `make test`.
+axe:
+	@test -f tests/browser/node_modules/axe-core/axe.min.js || { command -v npm >/dev/null && npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent; } || true
+
+screenshots: $(READY) ## Pictures of every page of the console into var/screenshots, light and dark, wide and narrow
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@PYTHONPATH=tests:. $(BIN)/python -m browser.screenshots var/screenshots
+
+bench-console: $(READY) ## The console with 10,000 tickets, in a real Chromium: when pages are of use, their weight, what shifts
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@PYTHONPATH=tests:. $(BIN)/python -m browser.console_bench
+
 openapi: $(READY) ## Write openapi.json, the API's description, after a change of routes
 	@$(BIN)/python -m serve.openapi
 
@@ -60,7 +79,7 @@ demo-drafts: $(READY) ## Print twenty drafts beside their sources, to be read
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.demo_drafts $(DESK)
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-page ## Run every bench (some hours, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-page ## Run every bench (some hours, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing

@@ -32,6 +32,7 @@ TITLES = {
     "live_knowledge": "Generations and articles changed under load",
     "postgres_outage": "The service without its database",
     "soak": "The service after half an hour",
+    "console": "The console with 10,000 tickets",
     "large": "A thousand labels, a long history",
     "throughput": "10,000 tickets in a row",
 }

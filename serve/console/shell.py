@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.errors import EncoderFullError
 from serve.console.formats import FILTERS
+from serve.console.static_files import STATIC
 from serve.console.texts import Texts, preferred, read_texts
 from serve.error_responses import status_of, storage_unavailable, unexpected
 from serve.errors import InvalidRequest, NotAllowed, NotSignedIn, RequestError
@@ -38,6 +39,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 templates.trim_blocks = templates.lstrip_blocks = True
 templates.filters |= FILTERS
+templates.globals["static"] = STATIC
 
 
 @dataclass(frozen=True)

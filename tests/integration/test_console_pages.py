@@ -101,7 +101,7 @@ def test_a_preview_is_safe_and_what_cannot_be_saved_comes_back(lead: Agent) -> N
     assert "<script" not in part
     assert "<img" not in part
     looked = lead.post("/console/articles/write", **{**ARTICLE, "markdown": "# Seen"}, do="look")
-    assert "<h3>Seen</h3>" in looked.text
+    assert "<h2>Seen</h2>" in looked.text
     for wrong in ({"id": "../x"}, {"title": " "}, {"markdown": ""}, {"audience": "all"}, {"locale": "??"}):
         answer = lead.post("/console/articles/write", **{**ARTICLE, **wrong}, do="draft")
         assert answer.status_code == 422, wrong

@@ -11,6 +11,7 @@ from two_desks import CANARY, LATER, TwoDesks, two_desks
 
 from serve.console.shell import COOKIE
 from serve.console.sign_in import own_page
+from serve.console.static_files import STATIC, VERSION
 from serve.security.keys import id_of, new_key
 from serve.services import utc_now
 
@@ -50,7 +51,7 @@ def call(desks: TwoDesks, method: str, path: str, token: str = "", **options: An
 
 def console_routes(desks: TwoDesks, method: str) -> list[str]:
     """The address of every page, or of everything that pages post to, with the first desk's ids."""
-    ids = {**desks.ids, "name": "console.css", "table": "acceptance", "rest": "x"}
+    ids = {**desks.ids, "version": VERSION, "name": "console.css", "table": "acceptance", "rest": "x"}
     found = [
         route.path.replace(":path", "").format(**ids)
         for route in _routes(desks.client.app)
@@ -137,7 +138,7 @@ def test_another_sites_page_changes_nothing(desks: TwoDesks, headers: dict[str, 
 
 
 def test_without_a_session_no_page_says_anything(desks: TwoDesks) -> None:
-    open_to_all = ("/console/sign-in", "/console/static/console.css")
+    open_to_all = ("/console/sign-in", f"{STATIC}/console.css")
     for path in console_routes(desks, "GET"):
         answer = call(desks, "GET", path)
         if path not in open_to_all:

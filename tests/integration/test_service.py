@@ -212,7 +212,10 @@ def test_the_console_sends_who_is_not_signed_in_to_sign_in(service: Service) -> 
     page = service.client.get(answer.headers["location"])
     assert page.status_code == 200
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert service.client.get("/console/static/console.css").headers["content-type"].startswith("text/css")
+    style = service.client.get(re.findall(r'href="(/console/static/[^"]+\.css)"', page.text)[0])
+    assert style.headers["content-type"].startswith("text/css")
+    assert "immutable" in style.headers["cache-control"]
+    assert service.client.get("/console/static/older/console.css").status_code == 404
 
 
 def test_the_key_is_nowhere_in_the_database(service: Service) -> None:

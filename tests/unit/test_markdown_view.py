@@ -104,7 +104,7 @@ def test_what_articles_are_made_of_is_there() -> None:
     steps, table = "1. one\n2. two", "| a | b |\n|---|---|\n| c | d |"
     html = as_html(f"# Top\n\n## Next\n\nA **bold** [link](https://a.example/b).\n\n{steps}\n\n{table}\n")
     read = check(html)
-    assert [tag for tag in read.tags if tag.startswith("h")] == ["h3", "h4"]
+    assert [tag for tag in read.tags if tag.startswith("h")] == ["h2", "h3"]
     assert {"strong", "a", "ol", "li", "table", "th", "td"} <= set(read.tags)
     assert ("a", "href", "https://a.example/b") in read.attributes
     assert ("a", "rel", "noopener noreferrer nofollow") in read.attributes
@@ -119,3 +119,17 @@ def test_bombs_are_shown_in_no_time(text: str) -> None:
     began = time.process_time()
     check(as_html(text))
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("markdown", "levels"),
+    [
+        ("## a\n\n## b", "22"),
+        ("# a\n\n### b\n\n# c", "232"),
+        ("### a\n\n## b\n\n#### c", "223"),
+        ("# a\n\n## b\n\n### c", "234"),
+    ],
+)
+def test_no_level_of_headings_is_skipped(markdown: str, levels: str) -> None:
+    read = check(as_html(markdown))
+    assert [tag for tag in read.tags if tag in TAGS and tag[0] == "h"] == [f"h{level}" for level in levels]
