@@ -1,23 +1,25 @@
 """Knowledge: which articles there are, what they look like, and how they are written, published and taken away."""
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import ValidationError
 
-from retrieval.articles import ID, Article, to_document
+from models.errors import EncoderFullError
+from retrieval.articles import Article, to_document
 from retrieval.errors import ArticleError
-from serve.api.articles import ArticleBody, ArticleId
+from serve.api.articles import ArticleId
+from serve.console.article_draft import Draft, version_in
+from serve.console.differences import differences
 from serve.console.markdown_view import as_html
 from serve.console.shell import ConsoleRoute, Form, Reading, Visit, Writing
 from serve.console.would_answer import WouldAnswer, would_answer
 from serve.edit_articles import PUBLISH, may_see, remove_article, seen_article, write_article
 from serve.errors import InvalidRequest, NotAllowed, PreconditionFailed
+from serve.storage.article_history import Version, versions_of
 from serve.storage.article_store import StoredArticle
 
 router = APIRouter(prefix="/console/articles", include_in_schema=False, route_class=ConsoleRoute)
@@ -26,51 +28,10 @@ READ, WRITE = "knowledge:read", "knowledge:write"
 SHOWN = 50
 #: Articles that are read at a time while those that match are looked for.
 BATCH = 200
-#: A number of a version, as a form sends it.
-NUMBER = re.compile(r"\d{1,9}")
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What stands in the editor. version: the newest that its writer has seen, 0 for a new article."""
-
-    id: str = ""
-    title: str = ""
-    markdown: str = ""
-    audience: str = "internal"
-    locale: str = "en"
-    owner: str = ""
-    tags: str = ""
-    version: int = 0
-
-    @classmethod
-    def of_form(cls, form: dict[str, str]) -> "Draft":
-        """Return what a form holds."""
-        names = ("id", "title", "markdown", "audience", "locale", "owner", "tags")
-        known = {name: form[name] for name in names if name in form}
-        version = form.get("version", "")
-        return cls(**known, version=int(version) if NUMBER.fullmatch(version) else 0)
-
-    @classmethod
-    def of_article(cls, stored: StoredArticle) -> "Draft":
-        """Return an article's newest version."""
-        one = stored.article
-        return cls(
-            one.id, one.title, one.markdown, one.audience, one.locale, one.owner, ", ".join(one.tags), stored.latest
-        )
-
-    def article(self, status: str, visit: Visit) -> Article:
-        """Return the article that it says; raise `InvalidRequest`."""
-        if not re.fullmatch(ID.pattern, self.id):
-            raise InvalidRequest(visit.t("articles.bad_id"))
-        given = {name: getattr(self, name) for name in ("title", "markdown", "audience", "locale", "owner")}
-        tags = [tag.strip() for tag in self.tags.split(",") if tag.strip()]
-        try:
-            body = ArticleBody.model_validate({**given, "tags": tags, "status": status})
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            raise InvalidRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        return Article(self.id, **body.model_dump() | {"updated": visit.now.date().isoformat()})
+#: Versions that an article's page names.
+VERSIONS = 20
+#: How an article stands: published as it is, published with a newer draft, or never published.
+STATES = ("served", "behind", "never")
 
 
 @router.get("")
@@ -78,6 +39,8 @@ def articles(
     visit: Reading,
     q: Annotated[str, Query(max_length=200)] = "",
     audience: Annotated[str, Query(max_length=20)] = "",
+    status: Annotated[str, Query(max_length=20)] = "",
+    done: str = "",
     after: Annotated[str, Query(max_length=64)] = "",
 ) -> HTMLResponse:
     """The desk's articles by id."""
@@ -85,21 +48,31 @@ def articles(
     found: list[StoredArticle] = []
     for stored in _all(visit, after):
         one = stored.article
-        if all(word in f"{one.id} {one.title}".casefold() for word in q.casefold().split()) and (
-            audience in ("", one.audience)
-        ):
+        told = f"{one.id} {one.title}".casefold()
+        is_wanted = audience in ("", one.audience) and status in ("", state_of(stored))
+        if is_wanted and all(word in told for word in q.casefold().split()):
             found.append(stored)
         if len(found) > SHOWN:
             break
     following = found[SHOWN - 1].article.id if len(found) > SHOWN else None
-    return visit.page("articles.html", rows=found[:SHOWN], q=q, audience=audience, following=following)
+    return visit.page(
+        "articles.html",
+        rows=[(stored, state_of(stored)) for stored in found[:SHOWN]],
+        q=q,
+        audience=audience,
+        state=status,
+        states=STATES,
+        is_first=not after,
+        following=following,
+        done=_known(visit, done),
+    )
 
 
 @router.get("/new")
 def new(visit: Reading) -> HTMLResponse:
     """The editor, empty."""
     visit.need(WRITE)
-    return _editor(visit, Draft())
+    return _editor(visit, Draft(audience="internal" if visit.may("internal") else "public"))
 
 
 @router.post("/preview")
@@ -114,16 +87,16 @@ def write(visit: Writing, form: Form) -> Response:
     """Save what stands in the editor, publish it, or only look at it; where it cannot be saved it comes back."""
     visit.need(WRITE)
     draft, do = Draft.of_form(form), form.get("do", "")
-    if do not in ("draft", "published"):
-        asked = do == "answers"
-        return _editor(visit, draft, asked=asked, near=_would_answer(visit, draft) if asked else None)
     try:
+        if do not in ("draft", "published"):
+            asked = do == "answers"
+            return _editor(visit, draft, asked=asked, near=_would_answer(visit, draft) if asked else None)
         article = draft.article(do, visit)
         write_article(visit.services, visit.session.caller, article, draft.version)
     except PreconditionFailed:
-        theirs = visit.services.stores.articles.get(visit.desk, draft.id)
-        seen = theirs if theirs and may_see(visit.session.caller, theirs) else None
-        return _editor(visit, draft, 412, visit.t("articles.faster"), theirs=seen)
+        return _overtaken(visit, draft)
+    except EncoderFullError:
+        return _editor(visit, draft, 429, visit.t("error.busy"))
     except (InvalidRequest, NotAllowed) as error:
         return _editor(visit, draft, 403 if isinstance(error, NotAllowed) else 422, str(error))
     return RedirectResponse(f"/console/articles/{quote(draft.id, safe='')}?done={do}", 303)
@@ -146,11 +119,13 @@ def article(
         "article.html",
         stored=stored,
         html=as_html(stored.article.markdown),
+        state=state_of(stored),
+        versions=_versions(visit, article_id),
         may_write=visit.may(WRITE),
         may_remove=visit.may(WRITE) and (stored.published is None or visit.may(PUBLISH)),
         asked=asked,
         near=near,
-        done=done if f"articles.done.{done}" in visit.t.known else "",
+        done=_known(visit, done),
     )
 
 
@@ -172,11 +147,19 @@ def ask_to_remove(article_id: ArticleId, visit: Reading) -> HTMLResponse:
 def remove(article_id: ArticleId, visit: Writing, form: Form) -> RedirectResponse:
     """Take an article away; its versions are kept."""
     visit.need(WRITE)
-    version = form.get("version", "")
-    remove_article(
-        visit.services, visit.session.caller, article_id, int(version) if NUMBER.fullmatch(version) else None
-    )
-    return RedirectResponse("/console/articles", 303)
+    remove_article(visit.services, visit.session.caller, article_id, version_in(form))
+    return RedirectResponse("/console/articles?done=removed", 303)
+
+
+def state_of(stored: StoredArticle) -> str:
+    """Return how an article stands, one of `STATES`."""
+    if stored.published is None:
+        return "never"
+    return "behind" if stored.published < stored.latest else "served"
+
+
+def _known(visit: Visit, done: str) -> str:
+    return done if f"articles.done.{done}" in visit.t.known else ""
 
 
 def _all(visit: Visit, after: str) -> Iterator[StoredArticle]:
@@ -184,6 +167,12 @@ def _all(visit: Visit, after: str) -> Iterator[StoredArticle]:
     while batch := visit.services.stores.articles.list(visit.desk, BATCH, after):
         yield from (stored for stored in batch if may_see(visit.session.caller, stored))
         after = batch[-1].article.id
+
+
+def _versions(visit: Visit, article_id: str) -> list[Version]:
+    """Return the versions of an article that somebody may see."""
+    found = versions_of(visit.services.stores.database, visit.desk, article_id, VERSIONS)
+    return [one for one in found if one.audience == "public" or visit.may("internal")]
 
 
 def _would_answer(visit: Visit, draft: Draft) -> WouldAnswer | None:
@@ -197,9 +186,32 @@ def _would_answer(visit: Visit, draft: Draft) -> WouldAnswer | None:
     return would_answer(visit.services.stores.database, visit.desk, encoded, visit.now)
 
 
+def _overtaken(visit: Visit, draft: Draft) -> HTMLResponse:
+    """The editor where somebody was faster: what was written, what became of the article, and a way on from there."""
+    articles = visit.services.stores.articles
+    theirs = articles.get(visit.desk, draft.id)
+    if theirs is None or not may_see(visit.session.caller, theirs):
+        return _editor(visit, replace(draft, version=0), 412, visit.t("articles.gone"))
+    if not draft.version:
+        # Whoever goes on as with `faster` would write over an article that they never meant.
+        return _editor(visit, draft, 412, visit.t("articles.taken"), theirs=theirs)
+    began = articles.get(visit.desk, draft.id, draft.version)
+    is_seen = began is not None and may_see(visit.session.caller, began)
+    before = f"{began.article.title}\n\n{began.article.markdown}" if began and is_seen else ""
+    changes = differences(before, f"{theirs.article.title}\n\n{theirs.article.markdown}")
+    going_on = replace(draft, version=theirs.latest)
+    return _editor(visit, going_on, 412, visit.t("articles.faster"), theirs=theirs, changes=changes)
+
+
 def _editor(visit: Visit, draft: Draft, status: int = 200, problem: str = "", **more: Any) -> HTMLResponse:
-    shown = {"asked": False, "near": None, "theirs": None} | more
-    html, may_publish = as_html(draft.markdown), visit.may(PUBLISH)
+    shown = {"asked": False, "near": None, "theirs": None, "changes": ()} | more
     return visit.page(
-        "article_edit.html", status, draft=draft, html=html, problem=problem, may_publish=may_publish, **shown
+        "article_edit.html",
+        status,
+        draft=draft,
+        html=as_html(draft.markdown),
+        problem=problem,
+        audiences=("internal", "public") if visit.may("internal") else ("public",),
+        may_publish=visit.may(PUBLISH),
+        **shown,
     )

@@ -36,7 +36,9 @@ TEXTS = read_texts()
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
-templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+templates = Environment(
+    loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False
+)
 templates.trim_blocks = templates.lstrip_blocks = True
 templates.filters |= FILTERS
 templates.globals["static"] = STATIC

@@ -28,6 +28,8 @@ router = APIRouter(prefix="/console/tickets", include_in_schema=False, route_cla
 REJECTIONS = ("wrong_fact", "wrong_article", "not_answered", "needs_person", "tone", "other")
 #: A decision that took longer was not being made all that time.
 LONGEST_DECISION = timedelta(hours=4)
+#: Rows of the editor, and characters to a row of it.
+FEWEST_ROWS, MOST_ROWS, LINE = 8, 40, 72
 #: Articles that are shown of those found.
 ARTICLES = 5
 
@@ -84,8 +86,14 @@ def ticket(ticket_id: TicketId, visit: Reading, wanted: Wanted, done: str = "") 
         back=address_of(wanted),
         rejections=REJECTIONS,
         done=done if f"ticket.done.{done}" in visit.t.known else "",
+        rows=rows_for(said.draft.text if said and said.draft else ""),
         opened=int(visit.now.timestamp() * 1000),
     )
+
+
+def rows_for(text: str) -> int:
+    """Return the rows that an editor needs to show a text, as a column of the page breaks its lines."""
+    return min(MOST_ROWS, max(FEWEST_ROWS, 2 + sum(1 + len(line) // LINE for line in text.split("\n"))))
 
 
 @router.get("/{ticket_id}/state")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.console.markdown_view import SCHEMES, TAGS, as_html
+from serve.console.markdown_view import MAX_LENGTH, SCHEMES, TAGS, as_html
 
 
 class Reader(HTMLParser):
@@ -32,8 +32,7 @@ def check(html: str) -> Reader:
     for tag, name, value in read.attributes:
         assert (tag, name) in {("a", "href"), ("a", "rel"), ("ol", "start")}
         if name == "href":
-            scheme = value.partition(":")[0].lower() if ":" in value.split("/")[0] else "https"
-            assert scheme in SCHEMES, value
+            assert value.partition(":")[0].lower() in SCHEMES, value
     return read
 
 
@@ -51,6 +50,9 @@ PAYLOADS = [
     "[a](file:///etc/passwd)",
     "[a](//canary.example 'x\" onmouseover=\"alert(1)')",
     "[a]: javascript:alert(1)\n\n[a]",
+    "[a](/console/sign-out)",
+    "[a](\\\\canary.example/share)",
+    "[a](?q=1)",
     "<javascript:alert(1)>",
     "<a href=javascript:alert(1)>a</a>",
     "<svg onload=alert(1)>",
@@ -110,8 +112,35 @@ def test_what_articles_are_made_of_is_there() -> None:
     assert ("a", "rel", "noopener noreferrer nofollow") in read.attributes
 
 
+@pytest.mark.parametrize("depth", [1, 5, 9, 10, 11, 19, 20, 21, 60, 300])
+@pytest.mark.parametrize("mark", ["> ", "- ", "1. "])
+def test_no_word_is_lost_however_deep_it_stands(depth: int, mark: str) -> None:
+    lists = "".join(f"{' ' * len(mark) * at}{mark}word\n" for at in range(depth))
+    text = f"{mark * depth}innermost" if mark == "> " else f"{lists}{' ' * len(mark) * depth}innermost"
+    html = as_html(f"{text}\n\nbehind")
+    check(html)
+    assert "innermost" in html
+    assert "behind" in html
+
+
+def test_what_is_too_long_is_shown_as_it_was_written() -> None:
+    html = as_html("*a* <b>" * 200_000)
+    assert html.startswith("<pre>*a* &lt;b&gt;*a*")
+    assert html.endswith(" …</pre>")
+    assert html.count("*a*") == pytest.approx(MAX_LENGTH / 7, abs=1)
+    assert as_html("*a* " * 3_000) == f"<pre>{'*a* ' * 3_000}</pre>"  # one paragraph
+
+
 BOMBS = [">" * 100_000, "a" * 1_000_000, "[" * 100_000, "*a" * 50_000, "- " * 50_000, "`" * 100_000]
-BOMBS += ["<div>" * 100_000, "|" * 90_000, "|a|\n|-|\n" + "|a|\n" * 12_000]
+BOMBS += [
+    "<div>" * 100_000,
+    "|" * 90_000,
+    "|a|\n|-|\n" + "|a|\n" * 12_000,
+    "![" * 4_900,
+    "[a](" * 2_400,
+    "&a" * 400_000,
+]
+BOMBS += [("[" * 9_000 + "\n\n") * 110, "[a]: <" * 150_000, "- a\n" * 250_000, "word and more\n\n" * 70_000]
 
 
 @pytest.mark.parametrize("text", BOMBS)
