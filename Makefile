@@ -43,7 +43,7 @@ test: check axe ## Lint, types, import contracts, then all tests (those of the c
 
 check: $(READY) ## Lint, types and import contracts only
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'."; exit 1; }
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --no-cache --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

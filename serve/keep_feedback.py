@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from triage.edits import edit_of
-
 from serve.errors import InvalidRequest
 from serve.kept_words import kept_ratio
 from serve.security.keys import Caller
 from serve.services import Services
 from serve.storage.feedback_store import Feedback, Verdict
 from serve.storage.suggestion_store import StoredSuggestion
+from triage.edits import edit_of
 from triage.set_values import KIND, REQUEST
 from triage.taxonomy import Taxonomy
 

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
-from triage.edits import Edit
 
 from serve.api.cursors import Cursor, cursor_of, read_cursor
 from serve.api.pages import Limit, Page
@@ -17,6 +16,7 @@ from serve.security.keys import Caller
 from serve.services import Services, services_of
 from serve.storage.feedback_store import Feedback, FeedbackFilter, Verdict
 from serve.strict_json import StrictJsonRoute
+from triage.edits import Edit
 from triage.tickets import Moment, Name, ShortText, Text, WireModel
 
 router = APIRouter(prefix="/v1", tags=["feedback"], route_class=StrictJsonRoute)

@@ -13,7 +13,7 @@ from serve.console.shell import ConsoleRoute, Reading, Visit
 from serve.console.ticket_view import FieldView, excerpt_of, fields_of, title_of
 from serve.errors import NotFound
 from serve.storage.queue_store import MAX_SEARCH, Listed, Order, QueueFilter, QueueRow, Shown
-from serve.storage.ticket_life import StoredTicket
+from serve.storage.ticket_life import POSSIBLE_YEARS, StoredTicket
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=ConsoleRoute)
 #: Comes after all others.
@@ -81,7 +81,8 @@ def queue(visit: Reading, wanted: Wanted, cursor: Cursor = None) -> HTMLResponse
 @router.get("/queue/news")
 def news(visit: Reading, wanted: Wanted, since: datetime) -> JSONResponse:
     """How many tickets of a list came in, or were written to, since it was shown; and the clock."""
-    count = visit.services.stores.queue.since(visit.desk, wanted, visit.now, since) if since.tzinfo else 0
+    is_usable = since.tzinfo is not None and since.year in POSSIBLE_YEARS
+    count = visit.services.stores.queue.since(visit.desk, wanted, visit.now, since) if is_usable else 0
     return JSONResponse({"count": count, "said": visit.t.count("queue.fresh", count) if count else ""})
 
 

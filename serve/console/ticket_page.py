@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -13,14 +13,14 @@ from serve.api.desk_tickets import TicketId
 from serve.console.queue_page import Wanted, address_of, clock_of
 from serve.console.shell import ConsoleRoute, Form, Reading, Visit, Writing, read_form
 from serve.console.ticket_view import draft_of, fields_of, subject_of, thread_of
-from serve.errors import InvalidRequest, NotFound
+from serve.errors import InvalidRequest, NotFound, PreconditionFailed
 from serve.keep_feedback import Opinion, check_fields, keep_feedback
 from serve.services import visible_to
 from serve.storage.queue_store import QueueFilter
 from serve.storage.suggestion_store import StoredSuggestion
 from serve.storage.ticket_life import Status, StoredTicket
 from triage.suggestions import Suggestion
-from triage.tickets import Name, ShortText, Text, WireModel
+from triage.tickets import Name, ShortText, Text, Ticket, WireModel
 
 router = APIRouter(prefix="/console/tickets", include_in_schema=False, route_class=ConsoleRoute)
 
@@ -48,7 +48,10 @@ class Desk:
 
 
 class Decision(WireModel):
-    """What an agent decides about a draft. since: when they opened the page, in milliseconds since 1970."""
+    """What an agent decides about a draft.
+
+    since: when they opened the page, in milliseconds since 1970; heard: how many messages of the customer it showed.
+    """
 
     verdict: Literal["accept", "reject"]
     suggestion: Name
@@ -56,6 +59,7 @@ class Decision(WireModel):
     reason: Literal["", "wrong_fact", "wrong_article", "not_answered", "needs_person", "tone", "other"] = ""
     note: Annotated[ShortText, Field(max_length=900)] = ""
     since: Annotated[int, Field(ge=0, le=10**14)] = 0
+    heard: Annotated[int, Field(ge=0, le=1_000)] | None = None
 
 
 @router.get("/{ticket_id}")
@@ -87,6 +91,7 @@ def ticket(ticket_id: TicketId, visit: Reading, wanted: Wanted, done: str = "") 
         rejections=REJECTIONS,
         done=done if f"ticket.done.{done}" in visit.t.known else "",
         rows=rows_for(said.draft.text if said and said.draft else ""),
+        heard=_by_customer(stored.ticket),
         opened=int(visit.now.timestamp() * 1000),
     )
 
@@ -120,6 +125,8 @@ def decide(ticket_id: TicketId, visit: Writing, form: Form, wanted: Wanted) -> R
     made = visit.services.suggestions.get(visit.desk, given.suggestion)
     if made is None or made.ticket.id != ticket_id:
         raise NotFound(visit.t("ticket.no_suggestion"))
+    if given.verdict == "accept" and given.heard is not None and given.heard < _by_customer(found.stored.ticket):
+        raise PreconditionFailed(visit.t("ticket.heard"))
     opinion = _opinion(visit, given, made, found.stored)
     keep_feedback(visit.services, visit.session.caller, made, opinion)
     if given.verdict == "accept":
@@ -193,7 +200,7 @@ def _is_correction(said: Suggestion, name: str, label: str) -> bool:
     return name in said.fields and said.fields[name].value != label
 
 
-def _by_customer(ticket: Any) -> int:
+def _by_customer(ticket: Ticket) -> int:
     return sum(message.author == "customer" for message in ticket.messages)
 
 

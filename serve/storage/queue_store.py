@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, or_, select, tuple_
 
 from serve.storage.database import Database
-from serve.storage.tables import UtcTime, suggestions, tickets
+from serve.storage.tables import NEVER, UtcTime, suggestions, tickets
 from serve.storage.ticket_life import Status, StoredTicket
 from serve.storage.ticket_rows import stored_ticket
 from triage.suggestions import Disposition, Suggestion
@@ -16,12 +16,8 @@ from triage.suggestions import Disposition, Suggestion
 Order = Literal["due", "newest", "oldest"]
 Listed = Status | Literal["waiting", "all"]
 Shown = Disposition | Literal["unread"]
-#: Where tickets without a time stand that are sorted by it.
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 #: What is typed into the search field is looked for in so many of its characters.
 MAX_SEARCH = 200
-
-_due = func.coalesce(tickets.c.due_at, literal(NEVER, UtcTime))
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class QueueStore:
         behind: tuple[datetime, str] | None = None,
     ) -> QueuePage:
         """Return tickets with their suggestions; behind: `next` of the page before."""
-        at = _due if wanted.order == "due" else tickets.c.wrote_at
+        at = tickets.c.due_at if wanted.order == "due" else tickets.c.wrote_at
         newest = suggestions.c.id == tickets.c.suggestion_id
         query = select(tickets, suggestions.c.suggestion, at.label("place")).outerjoin(
             suggestions, and_(suggestions.c.desk == tickets.c.desk, newest)
@@ -107,7 +103,7 @@ class QueueStore:
 
     def neighbours(self, desk: str, wanted: QueueFilter, now: datetime, ticket: StoredTicket) -> Sequence[str | None]:
         """Return the ids of the tickets before and after one in a list; None at its ends."""
-        at = _due if wanted.order == "due" else tickets.c.wrote_at
+        at = tickets.c.due_at if wanted.order == "due" else tickets.c.wrote_at
         here = tuple_(literal((ticket.due_at or NEVER) if wanted.order == "due" else ticket.wrote_at, UtcTime),
                       literal(ticket.id))  # fmt: skip
         place = tuple_(at, tickets.c.id)

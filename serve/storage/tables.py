@@ -38,6 +38,9 @@ class UtcTime(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
+#: A due time that does not come: sorted behind all that do.
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+
 #: One row for each desk. knowledge_revision: raised by every change of what is served; lease: who builds the next
 #: generation, and until when nobody else may.
 desks = Table(
@@ -51,7 +54,7 @@ desks = Table(
 
 #: Tickets, without their messages. wrote_at: when the customer wrote; vector: float32 of what is classified, by the
 #: encoder named; category, priority, team: as a person set them, else as the newest suggestion decided; disposition,
-#: respond_by, resolve_by: that one's; due_at: which of the two is next, null where nobody waits.
+#: respond_by, resolve_by: that one's; due_at: which of the two is next, `NEVER` where nobody waits.
 tickets = Table(
     "tickets",
     metadata,
@@ -71,7 +74,7 @@ tickets = Table(
     Column("disposition", String(16)),
     Column("respond_by", UtcTime),
     Column("resolve_by", UtcTime),
-    Column("due_at", UtcTime),
+    Column("due_at", UtcTime, nullable=False),
     Column("version", Integer, nullable=False),
     Column("wrote_at", UtcTime, nullable=False),
     Column("created_at", UtcTime, nullable=False),

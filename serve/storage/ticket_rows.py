@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.protocols import FloatArray
-from serve.storage.tables import messages, tickets
+from serve.storage.tables import NEVER, messages, tickets
 from serve.storage.ticket_life import LastWord, StoredTicket, requester_columns, told
 from triage.tickets import Message, Ticket
 
@@ -119,7 +119,7 @@ def columns_of(stored: StoredTicket) -> dict[str, Any]:
         "disposition": said.disposition if said else None,
         "respond_by": said.respond_by if said else None,
         "resolve_by": said.resolve_by if said else None,
-        "due_at": stored.due_at,
+        "due_at": stored.due_at or NEVER,
         "version": stored.version,
         "wrote_at": stored.wrote_at,
         "created_at": stored.created_at,

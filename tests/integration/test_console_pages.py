@@ -152,3 +152,60 @@ def test_insights_show_every_table_and_hand_it_out_as_csv(desks: TwoDesks, lead:
     assert lead.get("/console/insights/none.csv").status_code == 404
     assert lead.get("/console/insights?days=0").status_code == 422
     assert CANARY not in Agent(desks, desk="other").get("/console/insights").text
+
+
+def test_who_may_not_decide_sees_the_draft_and_no_buttons(desks: TwoDesks, lead: Agent) -> None:
+    asked = {"id": "T-read", "subject": "Bank statement", "body": "How do I upload a bank statement?"}
+    assert desks.call("demo", "POST", "/v1/suggestions", asked).status_code == 201
+    assert 'name="verdict"' in lead.get("/console/tickets/T-read").text
+    page = Agent(desks, "suggest").get("/console/tickets/T-read").text
+    assert 'name="verdict"' not in page
+    assert "/console/articles" not in page.split("</header>")[0]
+
+
+def test_nothing_is_accepted_over_a_message_that_was_not_shown(desks: TwoDesks, lead: Agent) -> None:
+    asked = {"id": "T-heard", "subject": "Bank statement", "body": "How do I upload a bank statement?"}
+    made = desks.call("demo", "POST", "/v1/suggestions", asked).json()["id"]
+    desks.call("demo", "POST", "/v1/tickets/T-heard/messages", {"author": "customer", "text": "Forget it."})
+    form = {"verdict": "accept", "text": "Hello, choose Upload.", "suggestion": made}
+    answer = lead.post("/console/tickets/T-heard/decision", **form, heard=0)
+    assert answer.status_code == 412
+    assert "wrote again" in answer.text
+    assert desks.services.feedback.of_suggestion("demo", made) is None
+    assert lead.post("/console/tickets/T-heard/decision", **form, heard=1).status_code == 303
+    said = desks.services.feedback.of_suggestion("demo", made)
+    assert said is not None
+    assert (said.verdict, said.agent) == ("edited", "Ann")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"verdict": "reject"},
+        {"verdict": "reject", "reason": "because"},
+        {"verdict": "accept", "text": "  "},
+        {"verdict": "perhaps", "text": "x"},
+        {"verdict": "accept", "text": "x", "since": "soon"},
+        {},
+    ],
+)
+def test_half_a_decision_is_none(desks: TwoDesks, lead: Agent, form: dict[str, str]) -> None:
+    suggestion = desks.ids["suggestion_id"]
+    before = desks.services.feedback.of_suggestion("demo", suggestion)
+    assert lead.post("/console/tickets/T-1/decision", suggestion=suggestion, **form).status_code == 422
+    assert desks.services.feedback.of_suggestion("demo", suggestion) == before
+
+
+def test_fields_and_status_are_set_by_a_person(desks: TwoDesks, lead: Agent) -> None:
+    assert lead.post("/console/tickets/T-1/fields", team="trust", category="", color="red").status_code == 303
+    stored = desks.services.tickets.get("demo", "T-1")
+    assert stored is not None
+    assert stored.set_fields["team"] == "trust"
+    assert "color" not in stored.set_fields
+    assert "set by a person" in lead.get("/console/tickets/T-1").text
+    assert lead.post("/console/tickets/T-1/fields", team="kitchen").status_code == 422
+    assert lead.post("/console/tickets/T-1/status", status="solved").status_code == 303
+    assert "T-1<" not in lead.get("/console").text
+    assert lead.post("/console/tickets/T-1/status", status="open").status_code == 303
+    for since in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "2026-11-23T10:00:00"):
+        assert lead.get(f"/console/queue/news?since={since}").status_code == 200

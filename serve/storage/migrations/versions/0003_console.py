@@ -28,7 +28,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("disposition", sa.String(length=16), nullable=True))
         batch_op.add_column(sa.Column("respond_by", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("resolve_by", sa.DateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column("due_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(
+            sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, server_default="9999-12-31 00:00:00")
+        )
         batch_op.create_index("tickets_by_due", ["desk", "status", "due_at", "id"], unique=False)
     op.execute(
         "UPDATE tickets SET disposition = (SELECT disposition FROM suggestions "
