@@ -96,6 +96,8 @@ def test_every_error_class_stands_in_the_tree_of_its_room(project: Path) -> None
 
 
 def test_the_readme_names_every_command_reason_scope_and_route(project: Path) -> None:
+    from fastapi.routing import APIRoute
+
     import firstline
     from eval.commands import app as eval_commands
     from serve.app import ROUTERS
@@ -105,8 +107,10 @@ def test_the_readme_names_every_command_reason_scope_and_route(project: Path) ->
     readme = (project / "README.md").read_text(encoding="utf-8")
     commands = [command.callback.__name__ for command in firstline.app.registered_commands if command.callback]
     commands += [f"eval {command.name}" for command in eval_commands.registered_commands]
-    paths = [
-        path for router in ROUTERS for route in router.routes if "static" not in (path := getattr(route, "path", ""))
-    ]
-    for word in (*commands, *HANDOFF_RULES, *SCOPES, *paths):
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    for word in (*commands, *HANDOFF_RULES, *SCOPES, *(route.path for route in routes if route.include_in_schema)):
         assert word in readme, f"the README does not name {word}"
+    manual = (project / "docs/console.md").read_text(encoding="utf-8")
+    pages = {route.path for route in routes if not route.include_in_schema and "GET" in route.methods}
+    for page in pages - {"/console/static/{version}/{name}", "/console/{rest:path}"}:
+        assert f"`{page}" in manual, f"docs/console.md does not name {page}"
