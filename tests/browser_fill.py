@@ -1,7 +1,9 @@
 """Fills a console with tickets, quickly: those of all sorts, and copies of them by the thousand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from browser_console import Console
 from browser_tickets import ALL
@@ -10,12 +12,18 @@ from serve.storage.database import Database
 from serve.storage.suggestion_store import StoredSuggestion, SuggestionStore
 from serve.storage.ticket_store import TicketStore
 
+Said = list[dict[str, Any]]
 
-def fill(console: Console, copies: int = 0) -> None:
-    """Ask for a suggestion for each ticket; store copies of what came, opened minutes apart."""
-    ids = [str(console.suggest(ticket)["id"]) for ticket in ALL]
-    if not copies:
-        return
+
+def fill(console: Console, copies: int = 0) -> Said:
+    """Return a suggestion for each ticket, as the service says it; store copies of them, opened minutes apart."""
+    said = [console.suggest(ticket) for ticket in ALL]
+    if copies:
+        _copy(console, [str(one["id"]) for one in said], copies)
+    return said
+
+
+def _copy(console: Console, ids: Sequence[str], copies: int) -> None:
     database = Database.open(console.home.database_url)
     store = SuggestionStore(database, TicketStore(database))
     made = [stored for id in ids if (stored := store.get("demo", id)) is not None]

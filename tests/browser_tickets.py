@@ -119,3 +119,42 @@ ALL = (
     BOOKKEEPER,
     RECURRING,
 )
+
+#: More of what a person must take over: with those above, most rules fire by themselves.
+HANDED_OVER = (
+    ticket(
+        "T-201",
+        "ordered a card reader",
+        "Where is the card reader I ordered on 3 November? The tracking for order 88213 has not moved since Tuesday.",
+        "Ed Moll",
+    ),
+    ticket("T-202", "See attached", "Please see the attached screenshot of the invoice.", "Ann Uhl"),
+    ticket(
+        "T-203",
+        "Facture",
+        "Bonjour, je ne comprends pas pourquoi ma facture du mois dernier n'apparaît pas dans mon espace client. "
+        "Pouvez-vous m'aider s'il vous plaît ?",
+        "Luc Ferrand",
+    ),
+    ticket(
+        "T-204",
+        "This is a JOKE",
+        "THIS IS THE WORST SOFTWARE I HAVE EVER USED!!! Absolutely useless, you people are a disgrace!!!",
+        "Kay Brill",
+    ),
+    ticket(
+        "T-205",
+        "several things",
+        "How do I invite my bookkeeper? Also, can you tell me whether your office dog likes biscuits? And how do I pay "
+        "my water bill to the council?",
+        "Una Hart",
+    ),
+    ticket(
+        "T-206",
+        "again",
+        "Still no codes on the new phone. How do I move the codes across?",
+        "Priya Nand",
+        requester={"email": "t-101@mail.example"},
+    ),
+    ticket("T-207", "the whole story", "The feed stopped, I refreshed it, two lines were missing. " * 900, "Dee Ray"),
+)

@@ -19,6 +19,8 @@ QUOTED = re.compile("“([^”]{3,300})”")
 SECRETS = ("CARD", "IBAN", "KEY")
 #: A message is shown up to here; what is longer can be had in the help desk itself.
 MAX_MESSAGE = 20_000
+#: What is longer scrolls in a frame of its own, so that the draft stays near.
+LONG_PART = 4_000
 #: Characters of a source before and behind the sentence that leans on it.
 AROUND = 160
 
@@ -52,6 +54,11 @@ class Part:
 
     is_quoted: bool
     pieces: tuple[Piece, ...]
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether it scrolls in a frame of its own."""
+        return sum(len(piece.text) for piece in self.pieces) > LONG_PART
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from browser_console import Console, demo_console, sign_in
 from browser_fill import fill
-from browser_tickets import ALL
+from browser_reasons import EVERY_REASON, add_every_reason
+from browser_tickets import ALL, HANDED_OVER
 from playwright.sync_api import sync_playwright
 
 PAGES = {
     "queue": "/console",
     "queue-empty": "/console?q=nothing+is+like+this",
-    **{f"ticket-{ticket['id']}": f"/console/tickets/{ticket['id']}" for ticket in ALL},
+    **{f"ticket-{ticket['id']}": f"/console/tickets/{ticket['id']}" for ticket in (*ALL, *HANDED_OVER)},
+    "ticket-every-reason": f"/console/tickets/{EVERY_REASON}",
     "articles": "/console/articles",
     "article": "/console/articles/kb-102?answers=1",
     "article-edit": "/console/articles/kb-102/edit",
@@ -33,7 +35,7 @@ def main(out: Path) -> None:
     if chromium is None:
         raise SystemExit("Chromium is missing: install it (Debian: apt-get install chromium), or name it in CHROMIUM")
     with demo_console(project, project / "var", folder) as console, sync_playwright() as playwright:
-        fill(console)
+        add_every_reason(console, fill(console))
         _decide(console)
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         for theme in ("light", "dark"):

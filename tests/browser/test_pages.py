@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser_console import Console, sign_in
-from browser_tickets import ALL, STATEMENT
+from browser_fill import fill
+from browser_reasons import EVERY_REASON, add_every_reason
+from browser_tickets import ALL, HANDED_OVER, STATEMENT
 from playwright.sync_api import BrowserContext, Page
 
 if TYPE_CHECKING:
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 #: WCAG 2.2 at levels A and AA, and what axe-core calls good practice.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-TICKETS = [f"/console/tickets/{ticket['id']}" for ticket in ALL]
+TICKETS = [f"/console/tickets/{ticket['id']}" for ticket in (*ALL, *HANDED_OVER)]
 PAGES = [
     "/console",
     "/console?q=nothing+is+like+this",
     "/console?status=all&order=newest",
     *TICKETS,
+    f"/console/tickets/{EVERY_REASON}",
     "/console/tickets/none-such",
     "/console/articles",
     "/console/articles/kb-102",
@@ -37,7 +40,8 @@ MAX_WEIGHT = 100_000
 @pytest.fixture(scope="module", autouse=True)
 def filled(console: Console) -> None:
     """Tickets of all sorts, some of them decided."""
-    made = {ticket["id"]: console.suggest(ticket) for ticket in ALL}
+    made = {one["ticket_id"]: one for one in fill(console)}
+    add_every_reason(console, list(made.values()))
     said = {"verdict": "edited", "final_text": "Hello Gwen, upload a CSV.", "fields": {"team": "books"}, "agent": "Ann"}
     console.call("POST", f"/v1/suggestions/{made[STATEMENT['id']]['id']}/feedback", said)
     console.call("POST", "/v1/tickets/T-102/messages", {"author": "customer", "text": "And now it came twice."})

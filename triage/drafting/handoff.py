@@ -79,8 +79,8 @@ def sensitive_topic(evidence: Evidence, policy: Policy) -> tuple[str, str] | Non
     if not found:
         return _as_a_whole(evidence, topics)
     named = list(dict.fromkeys(match.topic for match in found))
-    quotes = "; ".join(f"{match.topic}: “{match.clause[:120]}”" for match in found[:3])
-    return quotes, f"No wording about {', '.join(named)} had been found"
+    quotes = dict.fromkeys(f"{match.topic}: “{match.clause[:120]}”" for match in found)
+    return "; ".join(tuple(quotes)[:3]), f"No wording about {', '.join(named)} had been found"
 
 
 def _as_a_whole(evidence: Evidence, reasons: Sequence[str]) -> tuple[str, str] | None:
