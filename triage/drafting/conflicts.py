@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from retrieval.documents import Hit
 from triage.drafting.answers import Vectors
@@ -13,6 +14,8 @@ from triage.suggestions import DraftSentence
 #: Passages of other articles that are held against a draft.
 MOST_PASSAGES = 4
 COMPARED = frozenset({"number", "price"})
+#: Sentences whose measures are kept: those of a desk's articles come up ticket after ticket.
+KEPT = 4_096
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def _told(hits: Sequence[Hit]) -> Iterator[tuple[str, str]]:
                         yield text, hit.document.title
 
 
+@lru_cache(maxsize=KEPT)
 def _measures(text: str) -> dict[str, set[str]]:
     """Return the values of a text by what they measure, such as minutes or pounds; bare numbers measure nothing."""
     found: dict[str, set[str]] = defaultdict(set)

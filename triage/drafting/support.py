@@ -33,6 +33,7 @@ NEVER = tuple(SIGNALS.index(name) for name in ("literals not in passages", "quot
 #: Where a sentence may begin: a line, a step or bullet, or behind the end of another; and where it may end.
 BEGINS = r"(?<![\s\S])|(?<=\n)|(?<=\n- )|(?<=\d\. )|(?<=[.!?:;]\s)|(?<=[.!?:;][\"”’)]\s)"
 ENDS = r"(?![\s\S])|(?=[.!?;:]?\s*\n)|(?=[.!?;:](?:\s|$))|(?<=[.!?;:])(?=\s|$)|(?<=[.!?;:][\"”’)])(?=\s|$)"
+_BEGINS, _ENDS = re.compile(BEGINS), re.compile(ENDS)
 WEIGHTS = Path(__file__).with_name("support_weights.json")
 
 
@@ -127,12 +128,27 @@ def find_support(sentence: str, passages: Sequence[Passage]) -> Support | None:
     words = sentence.split()
     if not words:
         return None
-    pattern = re.compile(f"(?:{BEGINS})" + r"\s+".join(map(re.escape, words)) + f"(?:{ENDS})")
     for passage in passages:
-        if match := pattern.search(passage.text):
-            start = passage.start + match.start()
-            return Support(article_id=passage.document_id, start=start, end=start + len(match.group()), score=1.0)
+        if found := _span(words, passage.text):
+            start, end = (passage.start + place for place in found)
+            return Support(article_id=passage.document_id, start=start, end=end, score=1.0)
     return None
+
+
+def _span(words: Sequence[str], text: str) -> tuple[int, int] | None:
+    """Return where words stand in a text as a whole sentence, with any white space in between."""
+    plain = " ".join(words)
+    at = text.find(plain)
+    while at >= 0:
+        end = at + len(plain)
+        if _BEGINS.match(text, at) and _ENDS.match(text, end):
+            return at, end
+        at = text.find(plain, at + 1)
+    # An expression of its own for each sentence costs more than all the rest, so only where it can find something.
+    if plain not in " ".join(text.split()):
+        return None
+    match = re.search(f"(?:{BEGINS})" + r"\s+".join(map(re.escape, words)) + f"(?:{ENDS})", text)
+    return match.span() if match else None
 
 
 def check_draft(draft: Draft, support: Callable[[str], Support | None]) -> tuple[Draft | None, str | None]:
