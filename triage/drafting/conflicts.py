@@ -42,7 +42,7 @@ def find_conflict(
     alike = vectors(facts) @ vectors([text for text, _ in told]).T
     for row, fact in enumerate(facts):
         for column, (text, title) in enumerate(told):
-            if alike[row, column] >= similarity and _differ(_measures(fact), _measures(text)):
+            if alike[row, column] >= similarity and _differ(_measures(fact), _measures_of_article(text)):
                 return Conflict(fact, text, title)
     return None
 
@@ -53,11 +53,10 @@ def _told(hits: Sequence[Hit]) -> Iterator[tuple[str, str]]:
         for block in hit.document.blocks:
             if hit.passage.start <= block.start < hit.passage.end:
                 for text in sentences_of(hit.document.text[block.start : block.end]):
-                    if _measures(text):
+                    if _measures_of_article(text):
                         yield text, hit.document.title
 
 
-@lru_cache(maxsize=KEPT)
 def _measures(text: str) -> dict[str, set[str]]:
     """Return the values of a text by what they measure, such as minutes or pounds; bare numbers measure nothing."""
     found: dict[str, set[str]] = defaultdict(set)
@@ -66,6 +65,10 @@ def _measures(text: str) -> dict[str, set[str]]:
         if literal.kind in COMPARED and measure:
             found[measure].add(value)
     return found
+
+
+#: Of articles alone: what a ticket or a draft says is not kept.
+_measures_of_article = lru_cache(maxsize=KEPT)(_measures)
 
 
 def _differ(left: dict[str, set[str]], right: dict[str, set[str]]) -> bool:
