@@ -71,6 +71,39 @@ def compare(
         raise typer.Exit(1)
 
 
+@app.command(
+    "replay", epilog="Example: firstline eval replay desks/demo --history tickets.jsonl --policy new-policy.toml"
+)
+def replay(  # noqa: PLR0913 - an option each
+    desk: Annotated[Path, typer.Argument(help="The desk folder, such as desks/demo.")],
+    history: Annotated[
+        Path, typer.Option(help="JSON Lines: past tickets, with labels where they are known, or cases.")
+    ],
+    policy: Annotated[Path | None, typer.Option(help="A policy.toml to try.")] = None,
+    taxonomy: Annotated[Path | None, typer.Option(help="A taxonomy.toml to try.")] = None,
+    routing: Annotated[Path | None, typer.Option(help="A routing.toml to try.")] = None,
+    generation: Annotated[str | None, typer.Option(help="Another generation to try, such as 000003.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for replay.html and replay.json. [default: VAR/replay]")
+    ] = None,
+    var: Annotated[Path, typer.Option(envvar="FIRSTLINE_VAR", help="Where generations are kept.")] = Path("var"),
+) -> None:
+    """Say what a change would have made of past tickets: the desk's current generation, then the same with the change.
+
+    Nothing is published. Tickets that were read once are not encoded again, so a second try takes seconds.
+    """
+    from eval.replay.engines import Change
+    from eval.replay.replay_command import Ask, replay_and_write
+
+    named = {"policy": policy, "taxonomy": taxonomy, "routing": routing}
+    rules = {option: path for option, path in named.items() if path is not None}
+    if bool(rules) == (generation is not None):
+        raise typer.BadParameter("name what to try: rule files (--policy, --taxonomy, --routing), or a --generation")
+    with progress_bars() as progress:
+        said = replay_and_write(Ask(Change(desk, var, rules, generation), history, out or var / "replay"), progress)
+    typer.echo(said)
+
+
 @app.command("report", epilog="Example: firstline eval report var/runs/today")
 def report(folder: RunFolder) -> None:
     """Write report.html into a run's folder: plots, slices and the worst cases, in one file."""

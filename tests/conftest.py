@@ -69,15 +69,16 @@ def openvino_encoder(demo_var: Path) -> OpenVinoEncoder:
 def desk_copy(tmp_path: Path) -> Callable[[], Path]:
     """Returns a function that copies the demo desk, with the encoder that needs no weights, for breaking on purpose."""
 
-    def copy() -> Path:
-        folder = tmp_path / "desk"
-        shutil.copytree(PROJECT / "desks" / "demo", folder)
-        settings = folder / "desk.toml"
-        text = settings.read_text(encoding="utf-8").replace('encoder = "all-MiniLM-L6-v2"', 'encoder = "hashing"')
-        settings.write_text(text, encoding="utf-8")
-        return without_wording(folder)
+    return lambda: copy_demo(PROJECT, tmp_path / "desk")
 
-    return copy
+
+def copy_demo(project: Path, folder: Path) -> Path:
+    """Copy the demo desk, with the encoder that needs no weights."""
+    shutil.copytree(project / "desks" / "demo", folder)
+    settings = folder / "desk.toml"
+    text = settings.read_text(encoding="utf-8").replace('encoder = "all-MiniLM-L6-v2"', 'encoder = "hashing"')
+    settings.write_text(text, encoding="utf-8")
+    return without_wording(folder)
 
 
 @pytest.fixture(scope="session")

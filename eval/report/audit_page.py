@@ -1,14 +1,10 @@
 """An audit of a desk's labels as one HTML file that needs no script, no other file and no network."""
 
 from collections.abc import Iterator
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
-from eval.errors import RunError
-from eval.report.markup import Html, folded, join, listing, note, part, plain, section, table, text
-from models.artifact_files import write_bytes_atomically
+from eval.report.document import document, write_document
+from eval.report.markup import Html, folded, listing, note, part, plain, section, table, text
 from triage.audit_findings import Audit, Contradiction, FieldAudit, OverlappingLabels, Place, Queue
 from triage.audit_text import (
     OVERLAPPING,
@@ -25,30 +21,22 @@ from triage.audit_text import (
 
 def write_audit_page(audit: Audit, path: Path, top: int) -> None:
     """Write the page, at most `top` findings of a kind and field; raise `RunError` where it cannot be written."""
-    page = audit_page(audit, top).encode("utf-8", errors="replace")  # what no encoding can hold must not stop it
-    try:
-        write_bytes_atomically(path, page)
-    except OSError as error:
-        problem = f"the page cannot be written ({error.strerror})"
-        raise RunError(path, None, problem, "name a file in a folder that is there") from error
+    write_document(path, audit_page(audit, top))
 
 
 def audit_page(audit: Audit, top: int) -> str:
     """Return the page; the same audit gives the same text."""
     sections = [_field_section(number, field, top) for number, field in enumerate(audit.fields)]
-    links = [Html(f'<a href="#field-{at}">{text(field.field)}</a>') for at, field in enumerate(audit.fields)]
+    links = [(f"field-{at}", field.field) for at, field in enumerate(audit.fields)]
     if audit.queue:
         sections.append(_queue_section(audit.queue, top))
-        links.append(Html('<a href="#proposed">Proposed labels</a>'))
-    here = files("eval.report")
-    return Template((here / "audit.html").read_text(encoding="utf-8")).substitute(
-        title=escape(f"{audit.desk}: audit of labels"),
-        desk=text(audit.desk),
-        generation=plain(audit.generation),
-        history=plain(f"{audit.history:,}"),
-        style=(here / "style.css").read_text(encoding="utf-8"),
-        links=join(links),
-        body=join(sections),
+        links.append(("proposed", "Proposed labels"))
+    return document(
+        f"{audit.desk}: audit of labels",
+        Html(f"The labels of {text(audit.desk)}"),
+        plain(f"Generation {audit.generation}, {audit.history:,} past tickets"),
+        links,
+        sections,
     )
 
 
