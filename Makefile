@@ -14,7 +14,7 @@ export HF_HUB_OFFLINE := 1
 .PHONY: help setup run demo demo-drafts test check format clean \
 	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
 	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large \
-	bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-page openapi \
+	bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-replay bench-page openapi \
 	test-service test-browser axe screenshots
 
 help: ## List the commands
@@ -79,7 +79,7 @@ demo-drafts: $(READY) ## Print twenty drafts beside their sources, to be read
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.demo_drafts $(DESK)
 
-bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-page ## Run every bench (some hours, alone on the machine)
+bench: bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-replay bench-page ## Run every bench (some hours, alone on the machine)
 
 bench-encoder: $(READY) ## The encoder beside torch and other runtimes: speed, exactness, memory, start (training rows under DATA)
 	@$(BIN)/firstline build $(DESK) --if-missing
@@ -147,6 +147,10 @@ bench-postgres-outage: $(READY) ## A real PostgreSQL stopped and started under w
 bench-soak: $(READY) ## Demo desk served at half load (SOAK_MIN, 30): memory, open files, the write-ahead log
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.benches.soak $(DESK)
+
+bench-replay: $(READY) ## A change of thresholds replayed over 5,000 tickets, beside a build and a full re-run
+	@$(BIN)/firstline build $(DESK) --if-missing
+	@$(BIN)/python -m eval.benches.replay $(DESK)
 
 bench-page: $(READY) ## Write BENCHMARKS.md from var/bench
 	@$(BIN)/python -m eval.benches.page

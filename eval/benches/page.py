@@ -33,6 +33,7 @@ TITLES = {
     "postgres_outage": "The service without its database",
     "soak": "The service after half an hour",
     "console": "The console with 10,000 tickets",
+    "replay": "A change of rules, tried on 5,000 tickets",
     "large": "A thousand labels, a long history",
     "throughput": "10,000 tickets in a row",
 }

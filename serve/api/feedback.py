@@ -47,7 +47,7 @@ class FeedbackRequest(WireModel):
     fields: dict[Name, Name] = Field(default={}, max_length=100)
     reason: ShortText | None = None
     agent: Name | None = None
-    seconds: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
+    seconds: Annotated[float, Field(ge=0, le=LONGEST, strict=True)] | None = None
 
     @model_validator(mode="after")
     def _text_fits_verdict(self) -> "FeedbackRequest":

@@ -304,7 +304,11 @@ def test_a_suggestion_for_a_known_ticket_leaves_its_words_and_version(api: Api) 
     assert made.json()["fields"]["team"]["value"] == "trust"
     kept = api.services.tickets.get("demo", "T-1")
     assert kept is not None
-    assert (kept.version, kept.suggestion_id, len(kept.ticket.messages)) == (2, made.json()["id"], 2)
+    assert (kept.version, kept.last_word and kept.last_word.suggestion_id, len(kept.ticket.messages)) == (
+        2,
+        made.json()["id"],
+        2,
+    )
     assert kept.set_fields == {"team": "trust"}
 
 

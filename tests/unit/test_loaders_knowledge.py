@@ -83,7 +83,7 @@ def test_the_first_distractors_join_the_corpus(wix: Path) -> None:
         ({"answer": 5}, "answer is not a text"),
         ({"question": None}, "question is missing"),
         ({}, "the id 'q1' stands twice; give one of them another id"),
-        ({"id": "q" * 200}, "id: Value should have at most 128"),
+        ({"id": "q" * 200}, "id: String should have at most 128"),
     ],
 )
 def test_a_fault_in_a_question_is_named(wix: Path, change: dict[str, Any], said: str) -> None:

@@ -246,7 +246,7 @@ def test_a_blank_label_is_left_out_and_the_row_kept(tmp_path: Path) -> None:
         (Columns(("t",), {"category": "K"}), "the object has no 'K'; give every object the keys"),
         (Columns(("t",), {"category": "k"}, id="n"), "the id '1' stands on line 1 already; give one of them another"),
         (Columns(("t",), {"category": "k"}, id="k"), "k is blank; give every row an id, or name no column for ids"),
-        (Columns(("s", "t"), {"category": "k"}), "subject: Value should have at most 1000"),
+        (Columns(("s", "t"), {"category": "k"}), "subject: String should have at most 1000"),
         (Columns(("t",), {"category": "k"}, language="s"), "language: String should match pattern"),
     ],
 )
