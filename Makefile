@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DESK ?= desks/demo
+# Those whose cases are held against a baseline.
+DESKS ?= desks/demo
 PORT ?= 8080
 DATA ?= data
 export DATA
@@ -147,6 +149,11 @@ bench-postgres-outage: $(READY) ## A real PostgreSQL stopped and started under w
 bench-soak: $(READY) ## Demo desk served at half load (SOAK_MIN, 30): memory, open files, the write-ahead log
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@$(BIN)/python -m eval.benches.soak $(DESK)
+
+eval: $(READY) ## The desks' cases against their committed baselines: exit code 1 where a gate fails
+	@for desk in $(DESKS); do \
+	  $(BIN)/firstline build $$desk --if-missing && $(BIN)/firstline eval gate $$desk || exit 1; \
+	done
 
 bench-replay: $(READY) ## A change of thresholds replayed over 5,000 tickets, beside a build and a full re-run
 	@$(BIN)/firstline build $(DESK) --if-missing

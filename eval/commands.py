@@ -1,11 +1,14 @@
 """``firstline eval …``: one short function per command; what is heavy is imported inside it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from triage.terminal import progress_bars, warn
+
+if TYPE_CHECKING:
+    from eval.run_record import Run
 
 app = typer.Typer(help="Measure how well a desk decides, and compare two versions of it.", no_args_is_help=True)
 
@@ -69,6 +72,37 @@ def compare(
     typer.echo(comparison_json(found) if as_json else comparison_text(found))
     if found.fails:
         raise typer.Exit(1)
+
+
+@app.command("gate", epilog="Example: firstline eval gate desks/demo")
+def gate(
+    desk: Annotated[Path, typer.Argument(help="The desk folder, such as desks/demo.")],
+    var: Annotated[Path, typer.Option(envvar="FIRSTLINE_VAR", help="Where generations are kept.")] = Path("var"),
+) -> None:
+    """Run a desk's cases and hold them against the desk's baseline; exit code 1 where a gate fails."""
+    from eval.baseline import baseline_of
+    from eval.compare_runs import compare_runs
+    from eval.comparison_text import comparison_text
+
+    before = baseline_of(desk)
+    found = compare_runs(before, _fresh_run(desk, var))
+    typer.echo(comparison_text(found))
+    if found.fails:
+        warn(
+            f"where the loss is meant, `firstline eval baseline {desk}` makes it the baseline and says what it forgives"
+        )
+        raise typer.Exit(1)
+
+
+@app.command("baseline", epilog="Example: firstline eval baseline desks/demo")
+def baseline(
+    desk: Annotated[Path, typer.Argument(help="The desk folder, such as desks/demo.")],
+    var: Annotated[Path, typer.Option(envvar="FIRSTLINE_VAR", help="Where generations are kept.")] = Path("var"),
+) -> None:
+    """Run a desk's cases, make the run its baseline, and say what that forgives."""
+    from eval.baseline import refresh
+
+    typer.echo(refresh(_fresh_run(desk, var), desk))
 
 
 @app.command(
@@ -136,3 +170,16 @@ def load(  # noqa: PLR0913 - an option each
     for what, count in written.counts.items():
         typer.echo(f"  {what:<24} {count}")
     typer.echo(f"Desk {written.desk_id} written to {desk}. Next: firstline build {desk}")
+
+
+def _fresh_run(desk: Path, var: Path) -> "Run":
+    """Run a desk's cases from the beginning, in a folder of the desk's own."""
+    from eval.run_record import clear
+    from eval.run_suite import evaluate
+    from triage.assembly import build_engine
+
+    engine = build_engine(desk, var, on_refused=warn, on_stale=warn)
+    out = var / "runs" / f"gate-{engine.rules.settings.id}"
+    clear(out)
+    with progress_bars() as progress:
+        return evaluate(desk, out, None, engine, progress=progress)

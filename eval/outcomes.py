@@ -1,10 +1,11 @@
 """What the engine made of a case, and the file that holds it: one JSON object per line."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import ValidationError
 
@@ -12,6 +13,9 @@ from eval.cases import Case
 from eval.errors import RunError
 from triage.fault_text import first_fault
 from triage.suggestions import Suggestion
+
+#: What the file is called where it was packed.
+PACKED = "outcomes.jsonl.gz"
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,16 @@ class Outcome:
 def read_outcomes(path: Path) -> Iterator[Outcome]:
     """Yield the outcomes of a run one by one; raise `RunError` naming the line that cannot be read."""
     try:
-        with path.open(encoding="utf-8") as lines:
+        with _opened(path) as lines:
             for number, line in enumerate(lines, start=1):
                 yield _outcome(path, number, line)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError) as error:
         raise RunError(path, None, f"the outcomes cannot be read ({error})", "run the cases again") from error
+
+
+def _opened(path: Path) -> IO[str]:
+    packed = path.with_name(PACKED)
+    return gzip.open(packed, "rt", encoding="utf-8") if packed.exists() else path.open(encoding="utf-8")
 
 
 def _outcome(path: Path, number: int, line: str) -> Outcome:
