@@ -11,6 +11,8 @@ DAY_SPAN = re.compile(r"([a-z]{3})(?:-([a-z]{3}))?")
 CLOCK_SPAN = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)")
 #: A target that needs more than this many days of walking is a mistake in the file, not a long promise.
 MAX_DAYS = 3_660
+#: A customer who has waited longer than this has a wrong clock.
+LONGEST_WAIT = timedelta(days=3_650)
 
 
 @dataclass(frozen=True)

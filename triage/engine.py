@@ -1,6 +1,6 @@
 """The one place that orders the steps from a ticket to a suggestion."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -91,15 +91,32 @@ class TriageEngine:
         clock = Clock(self.timer)
         reading = self.read(ticket, now, recorded=recorded)
         clock.lap("classify")
-        outcome = Outcome() if reading.wants_no_reply else self._outcome(reading, clock)
-        return Decision(self._suggestion(reading, outcome, suggestion_id, now, clock.laps), reading.vectors)
+        outcome = Outcome()
+        if not reading.wants_no_reply:
+            found = self.find(reading)
+            clock.lap("search")
+            outcome = self.conclude(reading, found)
+            clock.lap("draft")
+        return Decision(self.suggestion(reading, outcome, suggestion_id, now, clock.laps), reading.vectors)
 
-    def _outcome(self, reading: Reading, clock: "Clock") -> Outcome:
-        found = self._find(reading)
-        clock.lap("search")
-        draft, reasons = self._draft_or_reasons(reading, found)
-        clock.lap("draft")
-        return replace(found, draft=draft, reasons=reasons)
+    def classified_again(self, reading: Reading) -> Reading:
+        """Return a reading with its fields as this engine sees them; all else is as the engine said that made it."""
+        if reading.vectors is None:
+            return reading
+        text = text_to_classify(reading.text)
+        found = self.classifier.classify(
+            text, reading.vectors[0], reading.settled, reading.opinion, reading.language.code
+        )
+        return replace(reading, fields=found.fields, novelty=found.novelty, reads_like=found.reads_like)
+
+    def conclude(self, reading: Reading, found: Outcome) -> Outcome:
+        """Return what was found with a draft, or with the reasons why there is none.
+
+        found: of `find`; where it holds what was written, by an engine with the same voice and rules for drafts, that
+        is not written again.
+        """
+        written, draft, reasons = self._draft_or_reasons(reading, found)
+        return replace(found, written=written, draft=draft, reasons=reasons)
 
     def triage(self, ticket: Ticket, suggestion_id: str, now: datetime) -> Suggestion:
         """Return kind, fields, due, and every handoff rule that needs no search: the fast path."""
@@ -113,7 +130,7 @@ class TriageEngine:
         reading = self.read(ticket, now, to_search=False, recorded=recorded)
         reasons = () if reading.wants_no_reply else decide_handoff(self._evidence(reading), self.rules.policy)
         clock.lap("classify")
-        suggestion = self._suggestion(reading, Outcome(reasons=reasons), suggestion_id, now, clock.laps)
+        suggestion = self.suggestion(reading, Outcome(reasons=reasons), suggestion_id, now, clock.laps)
         return Decision(suggestion, reading.vectors)
 
     def read(self, ticket: Ticket, now: datetime, to_search: bool = True, recorded: Recorded | None = None) -> Reading:
@@ -144,7 +161,7 @@ class TriageEngine:
         found = self.classifier.classify(texts[0], vectors[0], settled, opinion, language.code)
         judged = (found.fields, vectors[-1], found.novelty, found.reads_like)
         answered = "" if values.is_request else answered_by(ticket)
-        return Reading(ticket, text, kind, language, *judged, said, values.values, answered, vectors)
+        return Reading(ticket, text, kind, language, *judged, said, values.values, answered, vectors, settled, opinion)
 
     def vector_of(self, ticket: Ticket) -> FloatArray | None:
         """Return the vector by which tickets are compared with a requester's others; None for one without a word."""
@@ -203,7 +220,7 @@ class TriageEngine:
         found = duplicates_of(ticket.id, vector, open_tickets, own, rule)
         return found[:MAX_DUPLICATES], len(found)
 
-    def _find(self, reading: Reading) -> Outcome:
+    def find(self, reading: Reading) -> Outcome:
         """Return what the knowledge base and the past hold for a ticket, and the chance that it answers."""
         if reading.vector is None:
             return Outcome()
@@ -237,7 +254,9 @@ class TriageEngine:
         chance = self.answerable.chance(query, public, self.search.lexical.weight_of)
         return Asked(words, vector, public[:DRAFT_DEPTH], chance)
 
-    def _draft_or_reasons(self, reading: Reading, found: Outcome) -> tuple[Draft | None, tuple[HandoffReason, ...]]:
+    def _draft_or_reasons(
+        self, reading: Reading, found: Outcome
+    ) -> tuple[Written | None, Draft | None, tuple[HandoffReason, ...]]:
         public = found.asked[0].hits if found.asked else ()
         to = Addressee(reading.ticket.requester.name, reading.text.subject)
         ready = self._ready_reply(found, to)
@@ -253,15 +272,16 @@ class TriageEngine:
         )
         reasons = decide_handoff(evidence, self.rules.policy)
         if reasons or ready:
-            return (None, reasons) if reasons else (ready, ())
+            return found.written, None if reasons else ready, reasons
         matter = Matter(found.asked, left, to, reading.text.everything)
-        written = self.writer.write(matter) if public else Written(None, "there was no public passage to write from")
+        nothing = Written(None, "there was no public passage to write from")
+        written = found.written or (self.writer.write(matter) if public else nothing)
         evidence = replace(evidence, rejected_draft=written.problem, conflict=written.conflict)
         reasons = decide_handoff(evidence, self.rules.policy)
         if written.draft is None:
             # Where every rule is switched off and there is still nothing to show, a person takes over all the same.
-            return None, reasons or (no_draft(written.problem),)
-        return (None, reasons) if reasons else (self.writer.improve(written.draft, matter), ())
+            return written, None, reasons or (no_draft(written.problem),)
+        return written, None if reasons else self.writer.improve(written.draft, matter), reasons
 
     def _ready_reply(self, found: Outcome, to: Addressee) -> Draft | None:
         """Return a draft from what the desk wrote before, where no article answers and one thing is asked."""
@@ -285,9 +305,10 @@ class TriageEngine:
             tags=frozenset((*reading.ticket.requester.tags, *reading.ticket.tags)),
         )
 
-    def _suggestion(
-        self, reading: Reading, outcome: Outcome, suggestion_id: str, now: datetime, laps: dict[str, float]
+    def suggestion(
+        self, reading: Reading, outcome: Outcome, suggestion_id: str, now: datetime, laps: Mapping[str, float]
     ) -> Suggestion:
+        """Return a reading and what came of it in the shape of the wire; laps: seconds by step."""
         route = route_of(reading, outcome, self.rules, self.calendar, now)
         return Suggestion(
             id=suggestion_id,

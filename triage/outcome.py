@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from models.protocols import FloatArray
 from retrieval.documents import Document, Hit
+from triage.business_hours import LONGEST_WAIT
 from triage.cleaning import TicketText
 from triage.drafting.asked import Asked
+from triage.drafting.writer import Written
 from triage.language import Language
 from triage.learnt_wording import ReadsLike
 from triage.message_kind import MessageKind
 from triage.novelty import Judgement
+from triage.priority_opinion import Opinion
 from triage.suggestions import (
     ArticleHit,
     Disposition,
@@ -27,8 +30,8 @@ from triage.suggestions import (
 from triage.tickets import Ticket
 
 MAX_ARTICLES = 10
-#: A customer who has waited longer than this has a wrong clock.
-LONGEST_WAIT = timedelta(days=3_650)
+#: (label, rule, evidence) by field.
+Settled = Mapping[str, tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Reading:
     vector: of what is searched for (else of all words), None for a ticket without a word; vectors: all that were
     computed, of shape (1 or 2, dimension), that of all words first; history: what the desk's records said;
     set_fields: label by field of all that a person has set; answered: which reply the customer has not written back
-    to, where the last word is an agent's.
+    to, where the last word is an agent's; settled: (label, rule, evidence) of the fields that were not for the
+    classifier to decide; opinion: what the priority matrix says.
     """
 
     ticket: Ticket
@@ -53,6 +57,8 @@ class Reading:
     set_fields: Mapping[str, str] = field(default_factory=dict)
     answered: str = ""
     vectors: FloatArray | None = None
+    settled: Settled = field(default_factory=dict)
+    opinion: Opinion | None = None
 
     @property
     def wants_no_reply(self) -> bool:
@@ -65,7 +71,7 @@ class Outcome:
     """What the steps after triage came to.
 
     chance: that the public passages answer, None where none were looked for; asked: the whole message, then each of
-    its questions where there are several.
+    its questions where there are several; written: the draft as it was written, before rules looked at it.
     """
 
     hits: Sequence[Hit] = ()
@@ -75,6 +81,7 @@ class Outcome:
     reasons: tuple[HandoffReason, ...] = ()
     chance: float | None = None
     asked: tuple[Asked, ...] = ()
+    written: Written | None = None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from triage.business_hours import LONGEST_WAIT
 from triage.cleaning import MAX_WATCHED, TicketText
-from triage.outcome import LONGEST_WAIT
 from triage.priority_deadlines import days_left
 from triage.priority_wording import Axis, folded, number_clauses, taken_back, wordings
 from triage.suggestions import Factor, RepeatOf

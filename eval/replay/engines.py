@@ -1,19 +1,22 @@
 """The two engines of a replay, and what they share so that nothing is worked out twice."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.protocols import FloatArray, Progress, no_progress
-from retrieval.documents import Document, Hit
-from retrieval.search import PassageSearch
+from eval.replay.decided import Said, said_of
+from models.protocols import Progress, no_progress
 from triage.assembly import engine_of, generations_of, remembering
 from triage.desk_files import read_rules
+from triage.drafting.policy import Policy
 from triage.engine import TriageEngine
 from triage.generations import Generation
-from triage.past_replies import PastReplies
+from triage.history import TicketHistory
+from triage.outcome import Outcome, Reading, disposition
+from triage.suggestion_parts import route_of
 from triage.terminal import warn
+from triage.tickets import Ticket
 from triage.what_if import with_rules
 
 #: The rule files that may be tried, by the option that names them.
@@ -32,36 +35,48 @@ class Change:
 
 @dataclass(frozen=True)
 class Engines:
-    """Before and after. learnt_again: what of the change had to be learnt, "" where nothing had."""
+    """Before and after.
+
+    learnt_again: what of the change had to be learnt, "" where nothing had; same_finds: whether both read tickets
+    alike, but for what heads decide, and find the same for them; same_drafts: whether they write the same as well.
+    """
 
     before: TriageEngine
     after: TriageEngine
     learnt_again: str = ""
+    same_finds: bool = False
+    same_drafts: bool = False
+
+    def knowing(self, before: TicketHistory, after: TicketHistory) -> "Engines":
+        """Return the same with what each is to know of other tickets."""
+        first, second = replace(self.before, history=before), replace(self.after, history=after)
+        return replace(self, before=first, after=second)
+
+    def decide(self, ticket: Ticket, id: str, now: datetime) -> tuple[Said, Said]:
+        """Return both decisions on a ticket; what both engines would work out alike is worked out once."""
+        first, second = self.before, self.after
+        if not self.same_finds:
+            return said_of(first.suggest(ticket, id, now)), said_of(second.suggest(ticket, id, now))
+        reading = first.read(ticket, now)
+        again = reading if first.classifier is second.classifier else second.classified_again(reading)
+        if reading.wants_no_reply:
+            return _said(first, reading, Outcome(), now), _said(second, again, Outcome(), now)
+        outcome = first.conclude(reading, first.find(reading))
+        found = replace(outcome, draft=None, reasons=(), written=outcome.written if self.same_drafts else None)
+        return _said(first, reading, outcome, now), _said(second, again, second.conclude(again, found), now)
 
 
-@dataclass(frozen=True)
-class OnceSearch(PassageSearch):
-    """A search that remembers what it found last: two engines ask it the same, one after the other."""
-
-    _last: dict[tuple[str, int, object], list[Hit]] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    #: Questions that are remembered: those of one ticket.
-    KEPT = 24
-
-    def find(
-        self,
-        query: str,
-        vector: FloatArray,
-        limit: int = 10,
-        allowed: Callable[[Document], bool] = lambda document: True,
-    ) -> list[Hit]:
-        """Return what `PassageSearch.find` does; of equal queries the vectors are equal."""
-        key = (query, limit, allowed)
-        if key not in self._last:
-            if len(self._last) >= self.KEPT:
-                self._last.clear()
-            self._last[key] = super().find(query, vector, limit, allowed)
-        return self._last[key]
+def _said(engine: TriageEngine, reading: Reading, outcome: Outcome, now: datetime) -> Said:
+    """Return what a suggestion would say of a decision, without the rest of it."""
+    route = route_of(reading, outcome, engine.rules, engine.calendar, now)
+    fields = reading.fields.items()
+    return Said(
+        disposition(reading, outcome),
+        route.team if route else None,
+        {name: found.value for name, found in fields},
+        {name: found.best for name, found in fields},
+        outcome.reasons,
+    )
 
 
 def open_engines(change: Change, progress: Progress = no_progress) -> Engines:
@@ -74,10 +89,11 @@ def open_engines(change: Change, progress: Progress = no_progress) -> Engines:
     before = _opened(generation, change)
     if change.generation is not None:
         return Engines(before, _opened(generations.open(change.generation), change))
-    before = replace(before, search=_once(before.search), past=_past_once(before.past))
     files = {RULES[option]: path for option, path in change.rules.items()}
     changed = with_rules(before, generation, change.desk, files, progress)
-    return Engines(before, changed.engine, changed.learnt_again)
+    after = changed.engine
+    shared = _same(before, after)
+    return Engines(before, after, changed.learnt_again, shared, shared and _same_drafts(before, after))
 
 
 def _opened(generation: Generation, change: Change) -> TriageEngine:
@@ -87,9 +103,21 @@ def _opened(generation: Generation, change: Change) -> TriageEngine:
     return replace(engine, encoder=encoder, generator=None)
 
 
-def _once(search: PassageSearch) -> OnceSearch:
-    return OnceSearch(search.documents, search.passages, search.dense, search.lexical, search.fusion)
+def _same(before: TriageEngine, after: TriageEngine) -> bool:
+    """Tell whether two engines read and find the same; they may still decide otherwise."""
+    one, other = before.rules, after.rules
+    return (one.settings, one.taxonomy, one.routing, _looks_back(one.policy)) == (
+        other.settings, other.taxonomy, other.routing, _looks_back(other.policy),
+    )  # fmt: skip
 
 
-def _past_once(past: PastReplies) -> PastReplies:
-    return replace(past, tickets=_once(past.tickets), macros=_once(past.macros))
+def _looks_back(policy: Policy) -> tuple[object, ...]:
+    """Return the parts of a policy by which other tickets are looked for."""
+    return policy.duplicates, policy.rules.repeat_contact
+
+
+def _same_drafts(before: TriageEngine, after: TriageEngine) -> bool:
+    """Tell whether such engines write the same drafts; their rules may still refuse them."""
+    rules = [engine.rules.policy.rules for engine in (before, after)]
+    said = [(one.conflicting_articles.similarity, one.several_questions_unanswered.min_chance) for one in rules]
+    return said[0] == said[1]

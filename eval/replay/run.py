@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
 
-from eval.replay.decided import EXCERPT, Pair, said_of
+from eval.replay.decided import EXCERPT, Pair
 from eval.replay.engines import Change, Engines, open_engines
 from eval.replay.past import Past
 from models.protocols import Progress, no_progress
@@ -100,13 +100,13 @@ def _chunks(past: Sequence[Past]) -> list[list[Past]]:
 
 def decide_both(engines: Engines, rows: Sequence[Past], now: datetime) -> Part:
     """Return the line and both decisions of each ticket, or what went wrong in words."""
-    both = [replace(one, history=_history(one, rows, now)) for one in (engines.before, engines.after)]
+    both = engines.knowing(*(_history(one, rows, now) for one in (engines.before, engines.after)))
     found: Part = []
     for row in rows:
         moment = _moment(row.ticket, now)
         name = row.ticket.id or f"line {row.line}"
         try:
-            said = [said_of(engine.suggest(row.ticket, name, moment)) for engine in both]
+            said = both.decide(row.ticket, name, moment)
         except Exception as error:  # one ticket must not stop the others
             found.append((row.line, f"{name}: {where_raised(error)}"))
             continue

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from serve.errors import InvalidRequest
+from triage.business_hours import LONGEST_WAIT
 from triage.history import requester_keys
-from triage.outcome import LONGEST_WAIT
 from triage.suggestions import Disposition, Suggestion
 from triage.tickets import Message, Requester, Ticket
 
