@@ -172,6 +172,45 @@ def load(  # noqa: PLR0913 - an option each
     typer.echo(f"Desk {written.desk_id} written to {desk}. Next: firstline build {desk}")
 
 
+@app.command("tune", epilog="Example: firstline eval tune desks/demo --error category=0.05 --recall 0.95")
+def tune(  # noqa: PLR0913 - an option each
+    desk: Annotated[Path, typer.Argument(help="The desk folder, such as desks/demo.")],
+    cases: Annotated[Path | None, typer.Option(help="JSON Lines of cases. [default: DESK/cases.jsonl]")] = None,
+    error: Annotated[list[str] | None, typer.Option(help="FIELD=SHARE that may be wrong, such as team=0.1.")] = None,
+    coverage: Annotated[list[str] | None, typer.Option(help="FIELD=SHARE to be decided, such as team=0.8.")] = None,
+    recall: Annotated[float | None, typer.Option(min=0, max=1, help="Needed handoffs that must be made.")] = None,
+    precision: Annotated[float | None, typer.Option(min=0, max=1, help="Handoffs that must be needed.")] = None,
+    out: Annotated[Path | None, typer.Option(help="For policy, plots and JSON. [default: VAR/tune]")] = None,
+    var: Annotated[Path, typer.Option(envvar="FIRSTLINE_VAR", help="Where generations are kept.")] = Path("var"),
+) -> None:
+    """Show what every threshold could be, and write a policy for stated targets, to be reviewed. Nothing is changed."""
+    from eval.tune.choose import Targets
+    from eval.tune.tune_command import tune_and_write
+
+    if recall is not None and precision is not None:
+        raise typer.BadParameter("name --recall or --precision: the other is what it comes to")
+    targets = Targets(_shares(error or []), _shares(coverage or []), recall, precision)
+    if both := sorted(set(targets.errors) & set(targets.coverages)):
+        raise typer.BadParameter(f"{both[0]} has an error and a coverage; name one of them")
+    with progress_bars() as progress:
+        said = tune_and_write(desk, var, cases or desk / "cases.jsonl", out or var / "tune", targets, progress)
+    typer.echo(said)
+
+
+def _shares(named: list[str]) -> dict[str, float]:
+    """Return shares by field from FIELD=SHARE."""
+    shares = {}
+    for one in named:
+        field, _, value = one.partition("=")
+        try:
+            shares[field] = float(value)
+        except ValueError:
+            raise typer.BadParameter(f"{one!r} is not FIELD=SHARE, such as category=0.05") from None
+        if not 0 < shares[field] < 1:
+            raise typer.BadParameter(f"{one!r}: a share lies between 0 and 1")
+    return shares
+
+
 def _fresh_run(desk: Path, var: Path) -> "Run":
     """Run a desk's cases from the beginning, in a folder of the desk's own."""
     from eval.run_record import clear

@@ -7,6 +7,7 @@ EvalError
 │   ├── GateError      gates.toml cannot be read, or names a metric that the runs do not have
 │   └── RunError       a run's folder is missing, unfinished, damaged, or belongs to another run
 ├── ComparisonError    two runs cannot be compared: they are over different cases
+├── TuneError          a target names what the desk does not have
 └── BenchError         a bench cannot run: its data or desk is not there
 """
 
@@ -44,6 +45,10 @@ class RunError(FileFault):
 
 class ComparisonError(EvalError):
     """Two runs cannot be compared."""
+
+
+class TuneError(EvalError):
+    """A target for thresholds is not one of the desk's."""
 
 
 class BenchError(EvalError):

@@ -9,7 +9,8 @@ from eval.replay.summary import Share, share
 from models.protocols import Progress, no_progress
 from triage.drafting.policy import Policy
 from triage.engine import TriageEngine
-from triage.suggestions import Suggestion
+from triage.outcome import Outcome, disposition
+from triage.suggestions import Disposition
 
 #: The thresholds that can be turned without learning anything again, and where they could stand.
 DIALS: Mapping[str, tuple[float, ...]] = {
@@ -54,24 +55,17 @@ def turned(policy: Policy, dial: str, value: float) -> Policy:
 def handoff_curves(
     engine: TriageEngine, cases: Sequence[Case], now: datetime, progress: Progress = no_progress
 ) -> list[HandoffCurve]:
-    """Return the curve of every threshold whose rule is on, each turned alone; engine: with a search that remembers."""
+    """Return the curve of every threshold whose rule is on, each turned alone."""
     policy = engine.rules.policy
     dials = [dial for dial in DIALS if getattr(policy.rules, dial.split(".")[0]).on]
     values = {dial: sorted({*DIALS[dial], setting(policy, dial)}) for dial in dials}
     asked = [(dial, value) for dial in dials for value in values[dial]]
-    said = _all_said(engine, [turned(policy, *one) for one in asked], cases, now, progress)
-    points = {one: point(one[1], cases, said[number]) for number, one in enumerate(asked)}
+    became = became_of(engine, [turned(policy, *one) for one in asked], cases, now, progress)
+    points = {one: point(one[1], cases, became[number]) for number, one in enumerate(asked)}
     return [
         HandoffCurve(dial, points[dial, setting(policy, dial)], tuple(points[dial, value] for value in values[dial]))
         for dial in dials
     ]
-
-
-def together(
-    engine: TriageEngine, policies: Sequence[Policy], cases: Sequence[Case], now: datetime
-) -> list[HandoffPoint]:
-    """Return what whole policies come to."""
-    return [point(0, cases, said) for said in _all_said(engine, policies, cases, now, no_progress)]
 
 
 def best_for(curve: HandoffCurve, measure: Callable[[HandoffPoint], Share], target: float) -> HandoffPoint | None:
@@ -80,37 +74,39 @@ def best_for(curve: HandoffCurve, measure: Callable[[HandoffPoint], Share], targ
     measure: what the target is for; None where no setting reaches it.
     """
     able = [one for one in curve.points if (measure(one).value or 0) >= target]
-    key = lambda one: (one.drafted.value or 0, -abs(one.value - curve.now.value))  # noqa: E731
-    return max(able, key=key, default=None)
+    return max(able, key=lambda one: (one.drafted.value or 0, -abs(one.value - curve.now.value)), default=None)
 
 
-def point(value: float, cases: Sequence[Case], said: Sequence[Suggestion]) -> HandoffPoint:
-    """Count what suggestions come to."""
-    known = [
-        (bool(case.expect["handoff"]), one.disposition == "handoff")
-        for case, one in zip(cases, said, strict=True)
-        if "handoff" in case.expect
-    ]
-    both = sum(needed and given for needed, given in known)
-    drafts = [
-        one.disposition == "draft" for case, one in zip(cases, said, strict=True) if case.expect.get("answerable")
-    ]
+def point(value: float, cases: Sequence[Case], became: Sequence[Disposition]) -> HandoffPoint:
+    """Count what cases came to."""
+    both = list(zip(cases, became, strict=True))
+    known = [(bool(case.expect["handoff"]), one == "handoff") for case, one in both if "handoff" in case.expect]
+    right = sum(needed and given for needed, given in known)
+    drafts = [one == "draft" for case, one in both if case.expect.get("answerable")]
     return HandoffPoint(
         value,
-        share(both, sum(given for _, given in known)),
-        share(both, sum(needed for needed, _ in known)),
+        share(right, sum(given for _, given in known)),
+        share(right, sum(needed for needed, _ in known)),
         share(sum(drafts), len(drafts)),
     )
 
 
-def _all_said(
-    engine: TriageEngine, policies: Sequence[Policy], cases: Sequence[Case], now: datetime, progress: Progress
-) -> list[list[Suggestion]]:
-    """Return by policy and case what is said; case by case, so that each is searched for once."""
+def became_of(
+    engine: TriageEngine,
+    policies: Sequence[Policy],
+    cases: Sequence[Case],
+    now: datetime,
+    progress: Progress = no_progress,
+) -> list[list[Disposition]]:
+    """Return by policy what becomes of each case; policies: of rules alone. Each case is read and searched for once."""
     engines = [replace(engine, rules=replace(engine.rules, policy=policy)) for policy in policies]
-    said: list[list[Suggestion]] = [[] for _ in policies]
-    for number, case in enumerate(cases):
-        for one, answers in zip(engines, said, strict=True):
-            answers.append(one.suggest(case.ticket, case.id, now))
-        progress("cases", number + 1, len(cases))
-    return said
+    became: list[list[Disposition]] = [[] for _ in policies]
+    progress("cases", 0, len(cases))
+    for number, case in enumerate(cases, start=1):
+        reading = engine.read(case.ticket, now)
+        found = Outcome() if reading.wants_no_reply else engine.find(reading)
+        for one, outcomes in zip(engines, became, strict=True):
+            outcome = found if reading.wants_no_reply else one.conclude(reading, found)
+            outcomes.append(disposition(reading, outcome))
+        progress("cases", number, len(cases))
+    return became
