@@ -44,21 +44,21 @@ def choose(
     """Return the curves with a setting for each target."""
     settings: dict[tuple[str, ...], float] = {("fields", name, "max_error"): e for name, e in targets.errors.items()}
     unmet = []
-    for curve in fields:
-        if (coverage := targets.coverages.get(curve.field)) is None:
+    for one in fields:
+        if (coverage := targets.coverages.get(one.field)) is None:
             continue
-        if (wanted := wanted_error(curve, coverage)) is None:
-            unmet.append(f"no stated error lets {curve.field} decide {coverage:.0%}")
+        if (wanted := wanted_error(one, coverage)) is None:
+            unmet.append(f"no stated error lets {one.field} decide {coverage:.0%}")
         else:
-            settings["fields", curve.field, "max_error"] = wanted.max_error
+            settings["fields", one.field, "max_error"] = wanted.max_error
     policy = engine.rules.policy
-    for dialled in handoffs:
-        best = _best(dialled, targets)
-        if best is None:
-            unmet.append(f"{dialled.dial} alone does not reach the target for handoffs")
-        elif best.value != dialled.now.value:
-            settings["rules", *dialled.dial.split(".")] = best.value
-            policy = turned(policy, dialled.dial, best.value)
+    best = [(curve, _best(curve, targets)) for curve in handoffs]
+    if handoffs and not any(setting for _, setting in best):
+        unmet.append("no threshold of a rule, turned alone, reaches the target for handoffs")
+    for curve, setting in best:
+        if setting is not None and setting.value != curve.now.value:
+            settings["rules", *curve.dial.split(".")] = setting.value
+            policy = turned(policy, curve.dial, setting.value)
     became = became_of(engine, [engine.rules.policy, policy], cases, now)
     both = point(0, cases, became[0]), point(0, cases, became[1])
     return Tuned(fields, handoffs, settings, tuple(unmet), both, len(cases))

@@ -77,7 +77,8 @@ def _handoff_figure(number: int, curve: HandoffCurve) -> Html:
     def draw(axes: Axes) -> None:
         _line(axes, [(one.recall, one.precision) for one in curve.points])
         _now(axes, curve.now.recall, curve.now.precision)
-        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="recall of handoffs", ylabel="precision of handoffs")
+        axes.margins(0.15, 0.05)
+        axes.set(xlabel="recall of handoffs", ylabel="precision of handoffs")
 
     said = f"Precision against recall; it stands at {curve.now.value:g}."
     rows = [[plain(cell) for cell in row] for row in _handoff_rows(curve)]
