@@ -36,7 +36,7 @@ from triage.past_replies import PastReplies, build_past_replies
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build found out."""
+    """What a build found out. needed: the fields without which the desk's policy lets no reply be drafted."""
 
     generation: str
     articles: int
@@ -46,6 +46,7 @@ class BuildReport:
     history: int
     fields: tuple[FieldReport, ...]
     languages: tuple[str, ...]
+    needed: tuple[str, ...]
     index: str
     novelty: NoveltyReport | None = None
     wording: WordingReport | None = None
@@ -93,6 +94,7 @@ def build_generation(
         len(desk.history),
         fields.reports,
         desk.rules.settings.languages,
+        desk.rules.policy.draft.needs,
         str(search.dense.card),
         fields.novelty,
         fields.wording,

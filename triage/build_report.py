@@ -11,6 +11,11 @@ from triage.fit import FieldReport
 #: From so many labels on people are shown several guesses, and it is said how often one is right.
 MANY_LABELS = 10
 
+NEEDED = (
+    "no reply is drafted while it is undecided; state an error that it can keep ([fields] in policy.toml; "
+    "`firstline eval tune` shows what each would decide), or take it out of [draft] needs"
+)
+
 
 def print_report(report: BuildReport) -> None:
     """Print what was built and, per field, how it did on held-out folds of the history."""
@@ -27,6 +32,8 @@ def print_report(report: BuildReport) -> None:
     for field in report.fields:
         for line in _notes(field, report.languages):
             console.print(line)
+        if field.field in report.needed and field.risk.threshold is None:
+            console.print(f"{field.field}: {NEEDED}", style="bold")
         if field.accuracy is not None:
             console.print(f"{field.field}: {field.penalty.sentence()}", style="dim")
     if report.novelty:

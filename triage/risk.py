@@ -1,5 +1,6 @@
 """The threshold that keeps a stated error, and the refusal when none does."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,8 @@ class RiskThreshold:
     """The outcome of the search: decide at `threshold` and above.
 
     threshold: a confidence, or None where no threshold keeps the error; coverage: share of held-out rows decided;
-    n: held-out rows; reachable: the smallest error bound that any threshold reaches (1 where there are no rows).
+    n: held-out rows; reachable: the stated error where it is kept, else the next whole percentage that could be stated
+    and kept (1 where there is none).
     """
 
     threshold: float | None
@@ -27,9 +29,10 @@ class RiskThreshold:
     def sentence(self, field: str) -> str:
         """Say the outcome in one line."""
         if self.threshold is None:
+            nearest = f"the nearest is {self.reachable:.0%}" if self.reachable < 1 else "nor is any other"
             return (
-                f"{field}: an error of {self.max_error:.0%} is not reachable with {self.n} tickets "
-                f"(nearest {self.reachable:.1%}); it stays undecided"
+                f"{field}: an error of {self.max_error:.0%} is not reachable with {self.n} tickets ({nearest}); "
+                "it stays undecided"
             )
         return f"{field}: decides {self.coverage:.0%} of tickets with at most {self.max_error:.0%} errors"
 
@@ -51,17 +54,25 @@ def find_threshold(confidence: NDArray[np.float64], correct: NDArray[np.bool_], 
     bounds = upper_error_bound(np.cumsum(~correct[order]), counts, (1 - ASSURANCE) / STARTS)
     # Rows of equal confidence are decided together: only the last of a run is a threshold.
     ends = np.flatnonzero(np.append(confidence[order][:-1] > confidence[order][1:], True))
+    best = _walked(bounds, ends, max_error)
+    if best < 0:
+        # A looser error never decides less: halving finds the first that decides at all.
+        looser = [share / 100 for share in range(1, 100) if share / 100 > max_error]
+        first = bisect_left(looser, True, key=lambda share: _walked(bounds, ends, share) >= 0)
+        return RiskThreshold(None, max_error, 0.0, n, looser[first] if first < len(looser) else 1.0)
+    return RiskThreshold(float(confidence[order][best]), max_error, (best + 1) / n, n, max_error)
+
+
+def _walked(bounds: NDArray[np.float64], ends: NDArray[np.int64], max_error: float) -> int:
+    """Return the last row that any of the walks decides, -1 where none decides."""
+    n, best = len(bounds), -1
     strictest = int(np.ceil(np.log((1 - ASSURANCE) / STARTS) / np.log(1 - max_error)))
-    best = -1
     for start in (strictest, n // 3, 2 * n // 3):
-        for position in ends[counts[ends] >= max(start, strictest)]:
+        for position in ends[ends + 1 >= max(start, strictest)]:
             if bounds[position] > max_error:
                 break
             best = max(best, int(position))
-    reachable = float(bounds[ends].min())
-    if best < 0:
-        return RiskThreshold(None, max_error, 0.0, n, reachable)
-    return RiskThreshold(float(confidence[order][best]), max_error, (best + 1) / n, n, reachable)
+    return best
 
 
 def upper_error_bound(errors: NDArray[np.int64], counts: NDArray[np.int64], risk: float) -> NDArray[np.float64]:

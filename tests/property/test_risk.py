@@ -24,11 +24,13 @@ def test_a_threshold_keeps_its_error_on_the_rows_it_was_found_on(found: Rows, ma
     assert risk.n == len(confidence)
     if risk.threshold is None:
         assert risk.coverage == 0
+        assert risk.reachable == 1 or find_threshold(confidence, correct, risk.reachable).threshold is not None
+        assert find_threshold(confidence, correct, risk.reachable - 0.01).threshold is None
         return
     decided = confidence >= risk.threshold
     assert risk.coverage == decided.mean()
     assert (~correct[decided]).mean() < max_error
-    assert risk.reachable <= max_error
+    assert risk.reachable == max_error
 
 
 @given(rows(), targets, targets)

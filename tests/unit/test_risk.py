@@ -11,7 +11,7 @@ def test_no_rows_reach_nothing() -> None:
     risk = find_threshold(np.zeros(0), np.zeros(0, dtype=bool), 0.05)
     assert (risk.threshold, risk.coverage, risk.n, risk.reachable) == (None, 0.0, 0, 1.0)
     assert risk.sentence("team") == (
-        "team: an error of 5% is not reachable with 0 tickets (nearest 100.0%); it stays undecided"
+        "team: an error of 5% is not reachable with 0 tickets (nor is any other); it stays undecided"
     )
 
 
@@ -24,7 +24,7 @@ def test_all_right_decides_everything() -> None:
 def test_all_wrong_decides_nothing_and_says_so() -> None:
     risk = find_threshold(FALLING, np.zeros(200, dtype=bool), 0.05)
     assert (risk.threshold, risk.coverage, risk.reachable) == (None, 0.0, 1.0)
-    assert "team: an error of 5% is not reachable with 200 tickets (nearest 100.0%)" in risk.sentence("team")
+    assert "team: an error of 5% is not reachable with 200 tickets (nor is any other)" in risk.sentence("team")
 
 
 def test_too_few_rows_reach_nothing_however_right_they_are() -> None:
