@@ -7,6 +7,7 @@ import typer
 
 keys_app = typer.Typer(help="API keys of a served desk.", no_args_is_help=True)
 feedback_app = typer.Typer(help="What agents did with suggestions.", no_args_is_help=True)
+tickets_app = typer.Typer(help="The tickets of a served desk.", no_args_is_help=True)
 database_app = typer.Typer(help="The service's database.", no_args_is_help=True)
 
 DeskFolder = Annotated[Path, typer.Argument(help="The desk folder, such as desks/demo.")]
@@ -84,6 +85,29 @@ def feedback_export(
 
     choices = ExportChoices(out, per_agent, replace)
     typer.echo(export_feedback(desk, database or default_database(var), choices))
+
+
+@tickets_app.command("export", epilog="Example: firstline tickets export desks/demo --out var/tickets.jsonl --days 30")
+def tickets_export(  # noqa: PLR0913 - an option each
+    desk: DeskFolder,
+    out: Annotated[Path, typer.Option(help="The file to write, JSON Lines.")],
+    days: Annotated[
+        float | None, typer.Option(min=0, max=36_500, help="Only tickets that changed in the last so many days.")
+    ] = None,
+    labelled: Annotated[bool, typer.Option("--labelled", help="Only tickets on which a person set a field.")] = False,
+    mask: Annotated[bool, typer.Option("--mask", help="Replace personal data by placeholders.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file.")] = False,
+    database: DatabaseUrl = None,
+    var: Var = Path("var"),
+) -> None:
+    """Write stored tickets as they came in, with what people set and replied: for `eval replay`, or as past tickets."""
+    from datetime import UTC, datetime, timedelta
+
+    from serve.tickets_export import TicketChoices, export_tickets
+
+    since = None if days is None else datetime.now(UTC) - timedelta(days=days)
+    choices = TicketChoices(out, since, labelled, mask, replace)
+    typer.echo(export_tickets(desk, database or default_database(var), choices))
 
 
 @database_app.command("backup", epilog="Example: firstline database backup backup-2026-11-22.db")
@@ -173,6 +197,7 @@ def add_commands(app: typer.Typer, articles: typer.Typer) -> None:
     """Add the commands of this module to the command line; articles: the group that has import and export already."""
     app.add_typer(keys_app, name="keys")
     app.add_typer(feedback_app, name="feedback")
+    app.add_typer(tickets_app, name="tickets")
     app.add_typer(database_app, name="database")
     articles.command("publish", epilog="Example: firstline articles publish desks/demo")(articles_publish)
     articles.command("fetch", epilog="Example: firstline articles fetch desks/demo")(articles_fetch)

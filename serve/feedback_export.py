@@ -1,26 +1,28 @@
-"""Hands out what a lead approved: corrections that a build learns from, and cases that an evaluation measures by."""
+"""Hands out what a lead approved: corrections that a build learns from, and cases that an evaluation measures by.
+
+Cases over-sample dangerous mistakes (`serve.mistakes`): those among an agent's older words become cases, too.
+"""
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serve.corrected_tickets import ExportTally, case_of, correction_of, gathered
 from serve.correction_files import CASES, write_files
 from serve.errors import DataCommandError
+from serve.mistakes import mistakes_of
 from serve.storage.database import Database
 from serve.storage.feedback_store import Feedback, FeedbackStore
 from serve.storage.suggestion_store import SuggestionStore
 from serve.storage.ticket_store import TicketStore
-from triage.desk_files import CORRECTIONS, MAX_LINE, read_rules
-from triage.drafting.redaction import NOTHING, redact
-from triage.set_values import KIND
-from triage.taxonomy import Taxonomy
-from triage.tickets import Message, Requester, Ticket
+from triage.desk_files import CORRECTIONS, MAX_LINE, DeskRules, read_rules
 
 #: One agent's corrections teach no more than this many tickets, unless the command says otherwise.
 PER_AGENT = 50
+NOTHING = "No feedback has been approved; see POST /v1/feedback/{id}/approval."
 
 
 @dataclass(frozen=True)
@@ -32,45 +34,6 @@ class ExportChoices:
     replace: bool = False
 
 
-@dataclass
-class Corrected:
-    """What became of one ticket, by all that was approved of it.
-
-    last: the newest word; labels: the newest on each field; replied: the newest that has a final text.
-    """
-
-    ticket: Ticket
-    last: Feedback
-    labels: dict[str, str] = field(default_factory=dict)
-    replied: Feedback | None = None
-    agents: set[str] = field(default_factory=set)
-
-    @property
-    def reply(self) -> str:
-        """What was sent, "" where that is not known."""
-        return (self.replied.final_text or "") if self.replied else ""
-
-    def add(self, said: Feedback, labels: Mapping[str, str]) -> None:
-        """Take in a newer word."""
-        self.last = said
-        self.labels |= labels
-        self.agents |= {said.agent} if said.agent else set()
-        if said.final_text:
-            self.replied = said
-        elif said.verdict == "rejected" and self.replied and self.replied.suggestion_id == said.suggestion_id:
-            self.replied = None
-
-
-@dataclass
-class LeftOut:
-    """What an export leaves out: of agents beyond their number, by agent; of suggestions that are gone; the rest."""
-
-    beyond: dict[str, int] = field(default_factory=dict)
-    gone: int = 0
-    outdated: int = 0
-    too_long: int = 0
-
-
 def export_feedback(desk: Path, database_url: str, choices: ExportChoices) -> str:
     """Write corrections and cases of a desk, and return what there is to say.
 
@@ -78,151 +41,82 @@ def export_feedback(desk: Path, database_url: str, choices: ExportChoices) -> st
     """
     if choices.per_agent < 1:
         raise DataCommandError("--per-agent must be 1 or more")
-    rules, left_out = read_rules(desk), LeftOut()
+    rules, tally = read_rules(desk), ExportTally()
     database = Database.open(database_url)
     try:
-        approved = newest_of_agents(FeedbackStore(database).approved(rules.settings.id), choices.per_agent, left_out)
-        found = _gather(database, rules.settings.id, approved, rules.taxonomy, left_out)
+        corrections, cases = _rows(database, rules, choices.per_agent, tally)
     finally:
         database.close()
-    corrections: list[bytes] = []
-    cases: list[bytes] = []
-    for one in found:
-        ticket, reply = masked(one)
-        corrections += _lines([correction_of(one, ticket, reply)], left_out)
-        cases += _lines([case_of(one, ticket, reply)], left_out)
     folder = choices.out or desk
-    files = {CORRECTIONS: b"".join(corrections), CASES: b"".join(cases)}
-    if not approved and not any((folder / name).exists() for name in files):
-        return "No feedback has been approved; see POST /v1/feedback/{id}/approval."
+    files = {name: b"".join(_lines(rows, tally)) for name, rows in ((CORRECTIONS, corrections), (CASES, cases))}
+    if not cases and not corrections and not any((folder / name).exists() for name in files):
+        return NOTHING
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataCommandError(f"{folder}: cannot be made ({error.strerror}); name another folder") from error
     changed = write_files(folder, files, choices.replace)
-    return _told(folder, (len(corrections), len(cases)), changed, left_out, choices.per_agent)
+    return _told(folder, files, changed, tally, choices.per_agent)
 
 
-def newest_of_agents(approved: Iterable[Feedback], per_agent: int, left_out: LeftOut) -> list[Feedback]:
-    """Return the newest feedback of each agent, oldest first; who sent no agent's name is known by the key.
+Row = dict[str, Any]
 
-    An agent's name is what the caller says: together with the key it tells apart who could be told apart.
+
+def _rows(database: Database, rules: DeskRules, per_agent: int, tally: ExportTally) -> tuple[list[Row], list[Row]]:
+    """Return the rows of corrections and of cases; those without anything to tell are empty."""
+    desk, taxonomy = rules.settings.id, rules.taxonomy
+    store = SuggestionStore(database, TicketStore(database))
+
+    def is_dangerous(said: Feedback) -> bool:
+        stored = store.get(desk, said.suggestion_id)
+        return stored is not None and bool(mistakes_of(stored.suggestion, said))
+
+    newest, older = newest_of_agents(FeedbackStore(database).approved(desk), per_agent, is_dangerous, tally)
+    found = gathered(store, desk, newest, taxonomy, tally)
+    of_cases = gathered(store, desk, _in_order([*newest, *older]), taxonomy, ExportTally()) if older else found
+    tally.mistakes = sum(one.gravest is not None for one in of_cases)
+    tally.older_mistakes = len(older)
+    return [correction_of(one, *one.masked()) for one in found], [case_of(one, *one.masked()) for one in of_cases]
+
+
+def newest_of_agents(
+    approved: Iterable[Feedback], per_agent: int, is_dangerous: Callable[[Feedback], bool], tally: ExportTally
+) -> tuple[list[Feedback], list[Feedback]]:
+    """Return the newest feedback of each agent, and of each as many older words of dangerous mistakes; oldest first.
+
+    Who sent no agent's name is known by the key. An agent's name is what the caller says: together with the key it
+    tells apart who could be told apart.
     """
-    kept: dict[tuple[str, str | None], deque[Feedback]] = {}
+    newest: dict[tuple[str, str | None], deque[Feedback]] = {}
+    mistakes: dict[tuple[str, str | None], deque[Feedback]] = {}
     for said in approved:
-        own = kept.setdefault((said.key_id, said.agent), deque(maxlen=per_agent))
+        who = (said.key_id, said.agent)
+        own = newest.setdefault(who, deque(maxlen=per_agent))
         if len(own) == per_agent:
             name = said.agent or f"key {said.key_id}"
-            left_out.beyond[name] = left_out.beyond.get(name, 0) + 1
+            tally.beyond[name] = tally.beyond.get(name, 0) + 1
+            if is_dangerous(own[0]):
+                mistakes.setdefault(who, deque(maxlen=per_agent)).append(own[0])
         own.append(said)
-    return sorted((said for own in kept.values() for said in own), key=lambda said: (said.created_at, said.id))
+    kept, older = ([said for own in some.values() for said in own] for some in (newest, mistakes))
+    return _in_order(kept), _in_order(older)
 
 
-def _gather(
-    database: Database, desk: str, approved: Iterable[Feedback], taxonomy: Taxonomy, left_out: LeftOut
-) -> list[Corrected]:
-    """Return what became of each ticket, in the order in which it was last spoken of."""
-    store, found = SuggestionStore(database, TicketStore(database)), dict[str, Corrected]()
-    for said in approved:
-        stored = store.get(desk, said.suggestion_id)
-        if stored is None:
-            left_out.gone += 1
-            continue
-        key = stored.ticket.id or said.suggestion_id
-        one = found.pop(key, None) or Corrected(stored.ticket, said)
-        one.ticket = stored.ticket
-        one.add(said, _known({**stored.ticket.set_fields, **said.fields}, taxonomy, left_out))
-        found[key] = one
-    return list(found.values())
+def _in_order(said: list[Feedback]) -> list[Feedback]:
+    return sorted(said, key=lambda one: (one.created_at, one.id))
 
 
-def _known(labels: Mapping[str, str], taxonomy: Taxonomy, left_out: LeftOut) -> dict[str, str]:
-    """Return the labels that the desk still has; a value of `kind` is none of its fields'."""
-    known = {}
-    for name, label in labels.items():
-        if name == KIND or taxonomy.problem_with(name, label) is None:
-            known[name] = label
-        else:
-            left_out.outdated += 1
-    return known
-
-
-def masked(one: Corrected) -> tuple[Ticket, str]:
-    """Return the ticket and the reply with typed placeholders for personal data; no way leads back.
-
-    Requester and headers go but for the requester's tags; ids and tags of the ticket stay.
-    """
-    name = one.ticket.requester.name
-    hide = _Masking([*([name] if name else []), *sorted(one.agents)])
-    ticket = one.ticket
-    thread = tuple(
-        Message(author=said.author, text=hide(said.text), created_at=said.created_at, public=said.public)
-        for said in ticket.messages
-    )
-    attributes = {key: hide(value) if isinstance(value, str) else value for key, value in ticket.attributes.items()}
-    shown = ticket.model_copy(
-        update={
-            "subject": None if ticket.subject is None else hide(ticket.subject),
-            "body": None if ticket.body is None else hide(ticket.body),
-            "requester": Requester(tags=ticket.requester.tags),
-            "messages": thread,
-            "headers": {},
-            "attributes": attributes,
-            "set_fields": {},
-        }
-    )
-    return shown, hide(one.reply)
-
-
-class _Masking:
-    """Replaces personal data in one text after the other: the same characters by the same placeholder."""
-
-    def __init__(self, names: list[str]) -> None:
-        self._names, self._known = names, NOTHING
-
-    def __call__(self, text: str) -> str:
-        hidden, self._known = redact(text, self._known, self._names)
-        return hidden
-
-
-def correction_of(one: Corrected, ticket: Ticket, reply: str) -> dict[str, Any]:
-    """Return a row in the shape of ``history.jsonl``; empty where no field of the desk's is known."""
-    labels = {name: label for name, label in one.labels.items() if name != KIND}
-    if not labels:
-        return {}
-    told = {"reply": reply, "resolved": True} if reply else {"resolved": False}
-    return _told_of(ticket) | {"labels": labels} | told
-
-
-def case_of(one: Corrected, ticket: Ticket, reply: str) -> dict[str, Any]:
-    """Return an evaluation case: the ticket, what a person said is right, and whose word it was; empty for none.
-
-    A draft that was sent as it was is no reply to measure drafts by: it would be measured by itself.
-    """
-    own = bool(reply) and one.replied is not None and one.replied.verdict == "edited"
-    expect: dict[str, Any] = dict(one.labels) | ({"reply": reply} if own else {})
-    if not expect:
-        return {}
-    told = {"language": ticket.language, "channel": ticket.channel, "verdict": one.last.verdict}
-    known = {name: value for name, value in told.items() if value}
-    return {"id": f"feedback-{one.last.id}", "ticket": _told_of(ticket), "expect": expect, "slice": known}
-
-
-def _told_of(ticket: Ticket) -> dict[str, Any]:
-    told = ticket.model_dump(mode="json", exclude_defaults=True)
-    return {key: value for key, value in told.items() if value not in (None, {}, [])}
-
-
-def _lines(rows: Iterable[dict[str, Any]], left_out: LeftOut) -> Iterator[bytes]:
+def _lines(rows: Iterable[Row], tally: ExportTally) -> Iterator[bytes]:
     for row in rows:
         line = json.dumps(row, ensure_ascii=False).encode() + b"\n" if row else b""
         if len(line) > MAX_LINE:
-            left_out.too_long += 1
+            tally.too_long += 1
         elif line:
             yield line
 
 
-def _told(folder: Path, written: tuple[int, int], changed: bool, left_out: LeftOut, per_agent: int) -> str:
+def _told(folder: Path, files: dict[str, bytes], changed: bool, tally: ExportTally, per_agent: int) -> str:
+    written = [files[name].count(b"\n") for name in (CORRECTIONS, CASES)]
     state = "" if changed else " (unchanged)"
     lines = [
         f"{folder / CORRECTIONS}: {written[0]} ticket{_s(written[0])}; a build learns from it{state}",
@@ -230,12 +124,15 @@ def _told(folder: Path, written: tuple[int, int], changed: bool, left_out: LeftO
     ]
     lines += [
         f"Left out: {count} older ones of {agent}, who has more than {per_agent} (--per-agent)"
-        for agent, count in sorted(left_out.beyond.items())
+        for agent, count in sorted(tally.beyond.items())
     ]
+    if tally.mistakes:
+        more = f"; {tally.older_mistakes} of their words are older than those" if tally.older_mistakes else ""
+        lines.append(f"Dangerous mistakes: {tally.mistakes} of the cases (slice mistake=…){more}")
     for count, why in (
-        (left_out.gone, f"piece{_s(left_out.gone)} of feedback whose suggestion was removed"),
-        (left_out.outdated, f"label{_s(left_out.outdated)} that the desk no longer has"),
-        (left_out.too_long, f"row{_s(left_out.too_long)} longer than 1 MB"),
+        (tally.gone, f"piece{_s(tally.gone)} of feedback whose suggestion was removed"),
+        (tally.outdated, f"label{_s(tally.outdated)} that the desk no longer has"),
+        (tally.too_long, f"row{_s(tally.too_long)} longer than 1 MB"),
     ):
         lines += [f"Left out: {count} {why}"] if count else []
     lines.append("Personal data is masked as far as it was recognised: look before you share these files.")

@@ -21,7 +21,10 @@ FeedbackId = Annotated[str, Path(max_length=64)]
 
 @dataclass(frozen=True)
 class Correction:
-    """What somebody corrected. fields: what was predicted and what it was set to, by field; changes: of the draft."""
+    """What somebody corrected.
+
+    fields: what was predicted and what it was set to, by field; changes: of the draft, all of it where it was rejected.
+    """
 
     said: Feedback
     subject: str
@@ -67,5 +70,5 @@ def _correction(visit: Visit, said: Feedback) -> Correction:
         said,
         (stored.ticket.subject if stored else None) or said.ticket_id or said.suggestion_id,
         fields,
-        differences(draft.text if draft else "", said.final_text or "") if said.verdict == "edited" else [],
+        differences(draft.text if draft else "", said.final_text or "") if said.verdict != "accepted" else [],
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, Tuple, insert, literal, or_, select, tuple_, update
+from sqlalchemy import Row, Select, Tuple, and_, insert, literal, or_, select, tuple_, update
 
 from serve.storage.audit_log import AuditEntry, AuditLog
 from serve.storage.database import Database
@@ -19,6 +19,10 @@ PAGE = 500
 APPROVAL = ("approved_at", "approved_by")
 #: What lists are sorted by, compared as one so that an index is of use.
 sorted_by = tuple_(feedback.c.created_at, feedback.c.id)
+
+
+#: How a rejection's reason begins that says that a draft was dangerous, not merely of no use.
+DANGEROUS_REASONS = ("wrong_fact", "needs_person")
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Feedback:
 @dataclass(frozen=True)
 class FeedbackFilter:
     """Which rows are listed; None: whichever. since: those from this time on, aware; corrections: only those that
-    correct a field or a text. What was taken back is never listed.
+    correct a field or a text, or reject a draft as dangerous. What was taken back is never listed.
     """
 
     verdict: Verdict | None = None
@@ -182,7 +186,9 @@ def _matching(query: Select[Any], wanted: FeedbackFilter) -> Select[Any]:
         at = feedback.c.approved_at
         query = query.where(at.is_not(None) if wanted.approved else at.is_(None))
     if wanted.corrections:
-        query = query.where(or_(feedback.c.fields != "{}", feedback.c.verdict == "edited"))
+        dangerous = (feedback.c.reason.startswith(reason, autoescape=True) for reason in DANGEROUS_REASONS)
+        rejected = and_(feedback.c.verdict == "rejected", or_(*dangerous))
+        query = query.where(or_(feedback.c.fields != "{}", feedback.c.verdict == "edited", rejected))
     if wanted.since is not None:
         query = query.where(feedback.c.created_at >= wanted.since)
     return query

@@ -139,6 +139,16 @@ def test_corrections_wait_for_a_lead_are_approved_and_withdrawn(desks: TwoDesks,
     assert "/console/corrections" not in agent.get("/console").text
 
 
+def test_a_dangerous_rejection_waits_for_a_lead_and_a_harmless_one_does_not(desks: TwoDesks, lead: Agent) -> None:
+    address = f"/v1/suggestions/{desks.ids['suggestion_id']}/feedback"
+    for agent, reason in (("Ida Fact", "wrong_fact: the limit is 90"), ("Per Son", "needs_person"), ("To Ne", "tone")):
+        said = {"verdict": "rejected", "reason": reason, "agent": agent}
+        assert desks.call("demo", "POST", address, said).status_code == 201
+    page = lead.get("/console/corrections").text
+    assert [name in page for name in ("Ida Fact", "Per Son", "To Ne")] == [True, True, False]
+    assert "a fact is wrong" in page
+
+
 def test_insights_show_every_table_and_hand_it_out_as_csv(desks: TwoDesks, lead: Agent) -> None:
     page = lead.get("/console/insights?days=7")
     assert page.status_code == 200

@@ -161,6 +161,35 @@ def test_an_agent_teaches_the_newest_so_many_and_the_rest_is_told(place: Place) 
         place.export(per_agent=0)
 
 
+def test_a_draft_with_a_wrong_fact_becomes_a_case_that_expects_a_person(place: Place) -> None:
+    place.add(replace(SAID, verdict="rejected", final_text=None, fields={}, reason="wrong_fact: it is 90"))
+    place.add(replace(SAID, id="f2", suggestion_id="s2", ticket_id="T-2", fields={"category": "vat"}))
+    told = place.export()
+    taxonomy = read_desk(place.desk).rules.taxonomy
+    first, second = load_cases(place.desk / "corrections-cases.jsonl", taxonomy, ())
+    assert (first.slice["mistake"], first.expect["handoff"]) == ("wrong_fact", True)
+    assert (second.slice["mistake"], "handoff" in second.expect) == ("decided_wrong", False)
+    assert "Dangerous mistakes: 2 of the cases (slice mistake=…)" in told.splitlines()
+
+
+def test_dangerous_mistakes_beyond_the_newest_become_cases_and_teach_no_build(place: Place) -> None:
+    for number in range(7):
+        id = f"f{number}"
+        said = replace(SAID, id=id, suggestion_id=id, ticket_id=id, created_at=NOW + timedelta(minutes=number))
+        place.add(replace(said, verdict="rejected", final_text=None, reason="wrong_fact") if number < 4 else said)
+    told = place.export(per_agent=2)
+    assert [row["id"] for row in place.rows()] == ["f5", "f6"]
+    cases = place.rows("corrections-cases.jsonl")
+    assert [(row["ticket"]["id"], row["slice"].get("mistake")) for row in cases] == [
+        ("f2", "wrong_fact"),
+        ("f3", "wrong_fact"),
+        ("f5", None),
+        ("f6", None),
+    ]
+    line = "Dangerous mistakes: 2 of the cases (slice mistake=…); 2 of their words are older than those"
+    assert line in told.splitlines()
+
+
 def test_the_same_export_again_changes_nothing_and_says_so(place: Place) -> None:
     for number in range(4):
         place.add(replace(SAID, id=f"f{number}", suggestion_id=f"s{number}", ticket_id=f"T-{number}"))
