@@ -16,7 +16,7 @@ export HF_HUB_OFFLINE := 1
 .PHONY: help setup run demo demo-drafts test check format clean \
 	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
 	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large \
-	bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-replay bench-page openapi \
+	bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-replay bench-page openapi reference \
 	test-service test-browser axe screenshots
 
 help: ## List the commands
@@ -70,6 +70,9 @@ screenshots: $(READY) ## Pictures of every page of the console into var/screensh
 bench-console: $(READY) ## The console with 10,000 tickets, in a real Chromium: when pages are of use, their weight, what shifts
 	@$(BIN)/firstline build $(DESK) --if-missing
 	@PYTHONPATH=tests:. $(BIN)/python -m browser.console_bench
+
+reference: $(READY) ## Write docs/reference out of the code: handoff reasons, measures, the service's metrics
+	@$(BIN)/python -m eval.reference && $(BIN)/python -m serve.reference
 
 openapi: $(READY) ## Write openapi.json, the API's description, after a change of routes
 	@$(BIN)/python -m serve.openapi

@@ -11,13 +11,38 @@ from triage.suggestions import Draft, Suggestion
 def draft_metrics() -> list[Metric]:
     """Return the metrics of drafts; all but the first are over the drafts that there are."""
     return [
-        Metric("draft.rate_on_answerable", share(is_answerable, lambda case, found: found.disposition == "draft")),
-        Metric("draft.cites_expected_article", share(has_articles, _cites_expected, failure=None)),
-        Metric("draft.supported_sentences", share(lambda case: True, _supported, failure=None)),
-        Metric("draft.unsupported_facts", share(lambda case: True, _unsupported, failure=None), lower_is_better=True),
-        Metric("draft.rouge_l", share(has("reply"), lambda c, f: _overlap(c, f, "fmeasure"), failure=None)),
-        Metric("draft.kept_ratio", share(has("reply"), lambda c, f: _overlap(c, f, "precision"), failure=None)),
-        Metric("draft.similarity", _similarity),
+        Metric(
+            "draft.rate_on_answerable",
+            "what public articles answer got a draft",
+            share(is_answerable, lambda case, found: found.disposition == "draft"),
+        ),
+        Metric(
+            "draft.cites_expected_article",
+            "the draft quotes an expected article",
+            share(has_articles, _cites_expected, failure=None),
+        ),
+        Metric(
+            "draft.supported_sentences",
+            "share of a draft's facts that have a source",
+            share(lambda case: True, _supported, failure=None),
+        ),
+        Metric(
+            "draft.unsupported_facts",
+            "the draft states a fact that has no source",
+            share(lambda case: True, _unsupported, failure=None),
+            lower_is_better=True,
+        ),
+        Metric(
+            "draft.rouge_l",
+            "ROUGE-L of the draft's facts against the expected reply",
+            share(has("reply"), lambda c, f: _overlap(c, f, "fmeasure"), failure=None),
+        ),
+        Metric(
+            "draft.kept_ratio",
+            "share of the draft's words that stand in the expected reply, in order",
+            share(has("reply"), lambda c, f: _overlap(c, f, "precision"), failure=None),
+        ),
+        Metric("draft.similarity", "cosine of the draft and the expected reply", _similarity),
     ]
 
 

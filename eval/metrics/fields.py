@@ -42,22 +42,55 @@ def field_metrics(field: str, labels: Sequence[str]) -> list[Metric]:
 
     carried = has(field)
     return [
-        Metric(f"{field}.accuracy", share(carried, right)),
-        Metric(f"{field}.macro_f1", classes(field, labels, lambda found: found.fields[field].best), macro_f1),
-        Metric(f"{field}.top3_accuracy", share(carried, in_top(3))),
-        Metric(f"{field}.top5_accuracy", share(carried, in_top(5))),
-        Metric(f"{field}.ece", confidence(None), ece, lower_is_better=True, sliced=False),
-        Metric(f"{field}.coverage", share(carried, decided)),
-        Metric(f"{field}.error_when_decided", share(carried, wrong, failure=None), lower_is_better=True),
-        Metric(f"{field}.aurc", confidence((0.0, 0.0)), aurc, lower_is_better=True, sliced=False),
+        Metric(f"{field}.accuracy", "the best guess is right, decided or not", share(carried, right)),
+        Metric(
+            f"{field}.macro_f1",
+            "mean F1 over the labels that occur, so that rare ones count",
+            classes(field, labels, lambda found: found.fields[field].best),
+            macro_f1,
+        ),
+        Metric(f"{field}.top3_accuracy", "the right label is among the first three", share(carried, in_top(3))),
+        Metric(f"{field}.top5_accuracy", "the right label is among the first five", share(carried, in_top(5))),
+        Metric(
+            f"{field}.ece",
+            "top-label calibration error, 15 bins of equal mass; biased upwards on few cases",
+            confidence(None),
+            ece,
+            lower_is_better=True,
+            sliced=False,
+        ),
+        Metric(f"{field}.coverage", "the field was decided", share(carried, decided)),
+        Metric(
+            f"{field}.error_when_decided",
+            "what was decided is wrong",
+            share(carried, wrong, failure=None),
+            lower_is_better=True,
+        ),
+        Metric(
+            f"{field}.aurc",
+            "area under the risk-coverage curve: mean error over all coverages, the least sure left out first",
+            confidence((0.0, 0.0)),
+            aurc,
+            lower_is_better=True,
+            sliced=False,
+        ),
     ]
 
 
 def kind_metrics() -> list[Metric]:
     """Return the metrics of the gate."""
     return [
-        Metric("kind.accuracy", share(has("kind"), lambda case, found: found.kind == case.expect["kind"])),
-        Metric("kind.macro_f1", classes("kind", get_args(Kind), lambda found: found.kind), macro_f1),
+        Metric(
+            "kind.accuracy",
+            "the gate is right: request, thanks, auto_reply, bounce, list_mail or empty",
+            share(has("kind"), lambda case, found: found.kind == case.expect["kind"]),
+        ),
+        Metric(
+            "kind.macro_f1",
+            "mean F1 over the kinds that occur",
+            classes("kind", get_args(Kind), lambda found: found.kind),
+            macro_f1,
+        ),
     ]
 
 

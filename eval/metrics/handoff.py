@@ -9,10 +9,11 @@ from triage.suggestions import Suggestion
 def handoff_metrics() -> list[Metric]:
     """Return the metrics of the decision to hand over, and of each reason."""
     return [
-        Metric("handoff.precision", share(has("handoff"), _called_for, failure=None)),
-        Metric("handoff.recall", share(_must_hand_off, _handed_off)),
+        Metric("handoff.precision", "what was handed over had to be", share(has("handoff"), _called_for, failure=None)),
+        Metric("handoff.recall", "what had to be handed over was", share(_must_hand_off, _handed_off)),
         Metric(
             "handoff.missed_rate",
+            "what had to be handed over was not",
             share(_must_hand_off, lambda case, found: not _handed_off(case, found), failure=1.0),
             lower_is_better=True,
         ),
@@ -35,9 +36,14 @@ def reason_metrics(code: str) -> list[Metric]:
     return [
         Metric(
             f"handoff.{code}.precision",
+            "the reason was given where a case lists it; over cases that settle it",
             share(settled, lambda case, found: float(expected(case)) if gives(found, code) else None, failure=None),
         ),
-        Metric(f"handoff.{code}.recall", share(expected, lambda case, found: gives(found, code))),
+        Metric(
+            f"handoff.{code}.recall",
+            "a case lists the reason, and it was given",
+            share(expected, lambda case, found: gives(found, code)),
+        ),
     ]
 
 

@@ -9,9 +9,23 @@ def latency_metrics() -> list[Metric]:
     """Return milliseconds per suggestion at the median and the 95th percentile, and suggestions per second."""
     shape = {"bounded": False, "sliced": False}
     return [
-        Metric("latency.p50_ms", _milliseconds, quantile(0.50), lower_is_better=True, **shape),
-        Metric("latency.p95_ms", _milliseconds, quantile(0.95), lower_is_better=True, **shape),
-        Metric("latency.tickets_per_second", _seconds, rate, **shape),
+        Metric(
+            "latency.p50_ms",
+            "milliseconds of a suggestion, one after another, at the median",
+            _milliseconds,
+            quantile(0.50),
+            lower_is_better=True,
+            **shape,
+        ),
+        Metric(
+            "latency.p95_ms",
+            "the same at the 95th percentile",
+            _milliseconds,
+            quantile(0.95),
+            lower_is_better=True,
+            **shape,
+        ),
+        Metric("latency.tickets_per_second", "suggestions a second, one after another", _seconds, rate, **shape),
     ]
 
 

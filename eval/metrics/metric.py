@@ -15,12 +15,15 @@ Row = tuple[float, ...]
 class Metric:
     """One number about a run.
 
+    means: in one line, for people; the reference is made of it.
+
     score: what one outcome gives, in the columns that `statistic` takes; None where the outcome is not scored.
     lower_is_better: whether a rise is a loss; bounded: whether the number lies in [0, 1]; sliced: whether it is also
     taken over slices of the cases.
     """
 
     name: str
+    means: str
     score: Callable[[Outcome], Row | None]
     statistic: Statistic = mean
     lower_is_better: bool = False

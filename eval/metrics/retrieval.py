@@ -16,10 +16,29 @@ from triage.suggestions import Suggestion
 def retrieval_metrics() -> list[Metric]:
     """Return the metrics of ranking."""
     return [
-        *(Metric(f"retrieval.hit_at_{k}", share(has_articles, _hit_within(k))) for k in (1, 5, 10)),
-        Metric("retrieval.recall_at_5", share(has_articles, lambda c, f: recall_at(5, *_ranked(c, f)))),
-        Metric("retrieval.mrr_at_10", share(has_articles, lambda c, f: reciprocal_rank_at(10, *_ranked(c, f)))),
-        Metric("retrieval.ndcg_at_10", share(has_articles, lambda c, f: ndcg_at(10, *_ranked(c, f)))),
+        *(
+            Metric(
+                f"retrieval.hit_at_{k}",
+                f"an expected article is among the first {k}",
+                share(has_articles, _hit_within(k)),
+            )
+            for k in (1, 5, 10)
+        ),
+        Metric(
+            "retrieval.recall_at_5",
+            "share of the expected articles among the first 5",
+            share(has_articles, lambda c, f: recall_at(5, *_ranked(c, f))),
+        ),
+        Metric(
+            "retrieval.mrr_at_10",
+            "1 / rank of the first expected article, 0 past the tenth",
+            share(has_articles, lambda c, f: reciprocal_rank_at(10, *_ranked(c, f))),
+        ),
+        Metric(
+            "retrieval.ndcg_at_10",
+            "discounted gain of the first ten over the best possible",
+            share(has_articles, lambda c, f: ndcg_at(10, *_ranked(c, f))),
+        ),
     ]
 
 
@@ -33,10 +52,21 @@ def answerable_metrics() -> list[Metric]:
         return float(gives(found, "no_supporting_article")) if found.disposition != "no_reply" else None
 
     return [
-        Metric("answerable.auroc", _chance, auroc, sliced=False),
-        Metric("answerable.abstained_on_unanswerable", share(lambda case: says(False, case), abstained)),
+        Metric(
+            "answerable.auroc",
+            "the chance of an answer tells what can be answered from what cannot",
+            _chance,
+            auroc,
+            sliced=False,
+        ),
+        Metric(
+            "answerable.abstained_on_unanswerable",
+            "no_supporting_article fired where no article answers",
+            share(lambda case: says(False, case), abstained),
+        ),
         Metric(
             "answerable.abstained_on_answerable",
+            "no_supporting_article fired where an article answers",
             share(lambda case: says(True, case), abstained, failure=1.0),
             lower_is_better=True,
         ),

@@ -160,7 +160,7 @@ def test_mcnemar_is_the_exact_binomial_test(lost: int, won: int) -> None:
     before = np.array([1.0] * lost + [0.0] * won + [1.0] * 100)[:, None]
     after = np.array([0.0] * lost + [1.0] * won + [1.0] * 100)[:, None]
     cases = np.arange(len(before))
-    pair = Pair(Metric("m", lambda outcome: None), (cases, cases), (before, after))
+    pair = Pair(Metric("m", "made up", lambda outcome: None), (cases, cases), (before, after))
     resamples = Resamples([str(number) for number in cases], 20)
     found = difference_of(pair, Gate(metric="m"), resamples, 0.05)
     expected = binomtest(lost, lost + won, alternative="greater").pvalue if lost + won else 1.0

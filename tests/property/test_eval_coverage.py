@@ -57,7 +57,7 @@ def test_macro_f1() -> None:
 
 def test_a_paired_difference() -> None:
     rng = np.random.default_rng(4)
-    metric, cases, n = Metric("m", lambda outcome: None), np.arange(120), 120
+    metric, cases, n = Metric("m", "made up", lambda outcome: None), np.arange(120), 120
     held = 0
     for number in range(TRIALS):
         before = binary(rng, n, 0.7)

@@ -74,14 +74,20 @@ class HumanRequested(RulePolicy):
 
 
 class SensitiveTopic(RulePolicy):
-    """Legal, security, safety, self-harm, harassment, discrimination, payment disputes, data protection, press."""
+    """The message touches a topic that only people answer.
+
+    topics: which.
+    """
 
     severity: Severity = "critical"
     topics: tuple[Topic, ...] = get_args(Topic)
 
 
 class HostileInstructions(RulePolicy):
-    """The text gives orders to a machine; topics: to forget its rules, to play a role, to show its prompt and so on."""
+    """The text gives orders to a machine.
+
+    topics: to forget its rules, to play a role, to show its prompt and so on.
+    """
 
     severity: Severity = "high"
     topics: tuple[Order, ...] = get_args(Order)
@@ -98,25 +104,37 @@ class AngryCustomer(RulePolicy):
 
 
 class VipRequester(RulePolicy):
-    """The requester or the ticket has one of these tags, in any case."""
+    """The requester, or the ticket, is tagged as one that people look after.
+
+    tags: which tags say so, in any case of letters.
+    """
 
     tags: tuple[str, ...] = ("vip",)
 
 
 class AccountSpecific(RulePolicy):
-    """Only somebody with access to the customer's account can answer; topics: about what."""
+    """Only somebody with access to the customer's account can answer.
+
+    topics: about what.
+    """
 
     topics: tuple[OwnCase, ...] = get_args(OwnCase)
 
 
 class AttachmentNeeded(RulePolicy):
-    """The message points at something attached; words: from so many on it says enough itself, subject included."""
+    """The message points at something attached, which nobody has read.
+
+    words: from so many on the message says enough itself, subject included.
+    """
 
     words: int = Field(default=25, ge=1, le=1_000)
 
 
 class UrgentPriority(RulePolicy):
-    """The ticket may be urgent: min_chance is the confidence in `label` from which on a person looks first."""
+    """The ticket may be urgent.
+
+    label: the priority that is meant; min_chance: the confidence in it from which on a person looks first.
+    """
 
     severity: Severity = "high"
     label: str = "urgent"
@@ -140,8 +158,9 @@ class LongMessage(RulePolicy):
 class RepeatContact(RulePolicy):
     """The customer wrote about the same matter before: another draft is not what is missing.
 
-    days: so far back; similarity: the cosine of two tickets' vectors from which on they are about the same. Where the
-    rule is off, nobody looks for repeats: they raise neither the team nor the priority either.
+    days: so far back; similarity: the cosine of two tickets' vectors from which on they are about the same.
+
+    Where the rule is off, nobody looks for repeats: they raise neither the team nor the priority either.
     """
 
     days: float = Field(default=7, gt=0, le=365)
