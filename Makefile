@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DESK ?= desks/demo
 # Those whose cases are held against a baseline.
-DESKS ?= desks/demo
+DESKS ?= desks/demo desks/it
 PORT ?= 8080
 DATA ?= data
 export DATA
@@ -13,7 +13,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo demo-drafts test check format clean \
+.PHONY: help setup run demo demo-drafts test check format clean eval \
 	bench bench-encoder bench-spine bench-intervals bench-gates bench-throughput bench-triage bench-stated-risk \
 	bench-retrieval bench-index-scale bench-kill-build bench-rebuild bench-drafting bench-fast-path bench-large \
 	bench-service bench-crash bench-live-knowledge bench-postgres-outage bench-soak bench-console bench-replay bench-page openapi reference \
