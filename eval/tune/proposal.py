@@ -27,4 +27,4 @@ def proposed(policy: str, settings: Settings) -> str:
 def difference(before: str, after: str, name: str = "policy.toml") -> str:
     """Return the change as a unified diff, "" where there is none."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    return "".join(difflib.unified_diff(old, new, fromfile=name, tofile=f"{name}, proposed", n=1))
+    return "".join(difflib.unified_diff(old, new, fromfile=name, tofile=f"{name}, proposed", n=3))
