@@ -172,22 +172,14 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, desk: Path, source:
     assert not warnings
 
 
-def test_the_commands_of_the_documentation_run(tmp_path: Path, desk: Path) -> None:
+def test_the_article_of_the_documentation_is_read_as_it_says(desk: Path) -> None:
     page = (PROJECT / "docs" / "knowledge.md").read_text(encoding="utf-8")
-    article = re.search(r"```\n(---\n.*?)```", page, flags=re.DOTALL)
+    article = re.search(r"```markdown article\n(---\n.*?)```", page, flags=re.DOTALL)
     assert article is not None
     (desk / "articles").mkdir()
     (desk / "articles" / "reset-password.md").write_text(article.group(1), encoding="utf-8")
     (document,) = read_articles(desk / "articles")
     assert (document.audience, document.revision, document.tags) == ("public", 2, ("login", "password"))
-    commands = re.findall(r"firstline articles (import|export) ([^\n`]*)", page)
-    assert len(commands) >= 3
-    (tmp_path / "export.jsonl").write_text(json.dumps(ARTICLES[0]), encoding="utf-8")
-    for command, words in commands:
-        paths = [str(desk) if word == "mydesk" else word for word in words.split()]
-        paths = [str(tmp_path / word) if word.endswith(".jsonl") else word for word in paths]
-        done = firstline(command, *paths)
-        assert done.exit_code == 0, done.stderr
     for option in ("--replace", "--strict", "--overwrite", "--audience", "--status"):
         assert option in page
 

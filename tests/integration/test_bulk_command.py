@@ -341,7 +341,7 @@ def test_a_full_disk_is_a_sentence_and_the_same_command_goes_on(
 
 def test_the_example_of_the_docs_runs(project: Path, desk: Path, tmp_path: Path) -> None:
     text = (project / "docs" / "bulk.md").read_text(encoding="utf-8")
-    shell, tickets, code, error = re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL)
+    shell, tickets, code, error = re.findall(r"```[^\n]+\n(.*?)```", text, flags=re.DOTALL)
     (tmp_path / "desks").mkdir()
     (tmp_path / "desks" / "demo").symlink_to(desk)
     (tmp_path / "var").symlink_to(desk.parent / "var")

@@ -147,14 +147,15 @@ def test_only_customers_ask_for_skills() -> None:
 
 def test_the_examples_of_the_documentation_are_what_a_desk_may_say(project: Path) -> None:
     text = (project / "docs" / "routing.md").read_text(encoding="utf-8")
-    teams, rules, policy, same = (dedent(block) for block in re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL))
+    blocks = re.findall(r"```toml \S+\n(.*?)```", text, flags=re.DOTALL)
+    teams, rules, policy, same = (dedent(block) for block in blocks)
     field = TeamField.model_validate(tomllib.loads(teams)["team"])
     routing = Routing.model_validate(tomllib.loads(rules))
     repeat = Policy.model_validate(tomllib.loads(policy)).rules.repeat_contact
     assert (repeat.days, repeat.similarity, repeat.on) == (7, 0.6, True)
     assert Policy.model_validate(tomllib.loads(same)) == Policy()
 
-    (shown,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    (shown,) = re.findall(r"```json suggestion\n(.*?)```", text, flags=re.DOTALL)
     told = json.loads(shown)
     assert set(told) == {"route", "history"} <= set(Suggestion.model_fields)
     said, by = HistorySaid.model_validate(told["history"]), read_text(Ticket(body="Our VAT return"))
